@@ -1,0 +1,1 @@
+"""Benchmarks of netlab beside its peers: ``python -m benchmarks --help``."""
