@@ -1,0 +1,384 @@
+"""A server of streams: endpoints in, connections within limits, and an end that is clean."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import Factory, Protocol
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from netlab.errors import (
+    DeadlineExceeded,
+    NetlabError,
+    RemoteProtocolError,
+    ServerStopping,
+    TLSFailed,
+)
+
+from .acceptor import Acceptor
+from .bridge import Bridge
+from .endpoints import server_endpoint
+from .hub import Hub, hub_for
+from .limits import Limits, default_max_connections
+from .log import Log, debugging
+from .proxyheader import ProxyHeader
+from .stats import Stats
+from .stream import RawAddress, Receiver, SocketStream, Stream, address_of
+from .escaping import escape
+from .text import address_text
+from .tls import TLSStream, context_of
+
+DEFAULT_GRACE = 10.0
+"""Seconds that ``stop`` gives to connections which are not done."""
+
+
+class StreamServer:
+    """Serves connections on any number of endpoints, with one set of limits.
+
+    reactor        the reactor to listen with
+    make_receiver  called for each connection; returns the ``Receiver`` that serves it
+    limits         see ``Limits``
+    name           what log lines call this server
+
+    ``stats`` counts; ``streams`` are the connections open now.
+    """
+
+    log = Log()
+
+    def __init__(
+        self,
+        reactor: Any,
+        make_receiver: Callable[[], Receiver],
+        *,
+        limits: Limits | None = None,
+        name: str = "server",
+        stats: Stats | None = None,
+        hub: Hub | None = None,
+    ) -> None:
+        self.reactor = reactor
+        self.limits = limits or Limits()
+        self.max_connections = self.limits.max_connections or default_max_connections()
+        self.name = name
+        self.stats = stats or Stats()
+        self.streams: set[Stream] = set()
+        self.ports: list[IListeningPort] = []
+        self._make_receiver = make_receiver
+        self._hub = hub or hub_for(reactor)
+        self._acceptors: list[Acceptor] = []
+        self._headers: set[ProxyHeader] = set()
+        self._by_address: Counter[str] = Counter()
+        self._factory = _BridgeFactory(self)
+        self._stop_at = float("inf")
+        self._stopping: Deferred[None] | None = None
+        self._waiting_to_stop: list[Deferred[None]] = []
+        self._complained: dict[str, float] = {}
+
+    # -- listening
+
+    def listen(self, endpoint: Any) -> Deferred[IListeningPort]:
+        """Listens on ``endpoint``: a Twisted endpoint string, or an ``IStreamServerEndpoint``.
+
+        The Deferred fires when connections are taken, or fails with
+        ``ConfigurationError`` (a string that means nothing) or ``ListenFailed``.
+        """
+        listening: Deferred[IListeningPort] = server_endpoint(self.reactor, endpoint, self._factory)
+        return listening.addCallback(self._adopt)
+
+    @property
+    def addresses(self) -> list[IAddress]:
+        """Where this server listens."""
+        return [port.getHost() for port in self.ports]
+
+    def _adopt(self, port: IListeningPort) -> IListeningPort:
+        """Takes the listening socket over from ``port``, which keeps its clean-up duties.
+
+        Twisted's endpoints wrap the factory for TLS and for PROXY headers;
+        both are understood here. Any other port goes on by itself, and its
+        connections come in through ``Bridge``.
+        """
+        self.ports.append(port)
+        if self._stopping is None:
+            self._hub.start_ticking(self._sweep)
+        factory: Any = getattr(port, "factory", None)
+        tls: TLSMemoryBIOFactory | None = None
+        proxied = False
+        while factory is not self._factory:
+            if type(factory) is TLSMemoryBIOFactory:
+                tls = factory
+            elif type(factory) is HAProxyWrappingFactory:
+                proxied = True
+            else:
+                return port
+            factory = factory.wrappedFactory
+        if not isinstance(port, (tcp.Port, unix.Port)):
+            return port
+        port.stopReading()
+
+        def accepted(sock: socket.socket, address: Any) -> None:
+            self._accepted(sock, address, tls, proxied)
+
+        self._acceptors.append(
+            Acceptor(self._hub, port.socket, accepted, lambda: self._count("accept_error"))
+        )
+        return port
+
+    # -- connections
+
+    def _accepted(
+        self, sock: socket.socket, address: Any, tls: TLSMemoryBIOFactory | None, proxied: bool
+    ) -> None:
+        if not self._room("max_connections"):
+            sock.close()
+        elif proxied:
+            self._await_header(sock, address, tls)
+        else:
+            self.connect(sock, address, tls)
+
+    def _await_header(
+        self, sock: socket.socket, address: Any, tls: TLSMemoryBIOFactory | None
+    ) -> None:
+        def done(
+            sock: socket.socket,
+            peer: IAddress | None,
+            host: IAddress | None,
+            error: NetlabError | None,
+        ) -> None:
+            self._headers.discard(header)
+            if error is None:
+                self.connect(sock, peer or address, tls, host)
+                return
+            sock.close()
+            self._ended_badly(address, error)
+            self._check_stopped()
+
+        header = ProxyHeader(self._hub, sock, self.limits.handshake_timeout, done)
+        self._headers.add(header)
+
+    def connect(
+        self,
+        sock: socket.socket,
+        peer: RawAddress,
+        tls: TLSMemoryBIOFactory | None = None,
+        host: RawAddress = None,
+    ) -> Stream | None:
+        """Serves a connected, non-blocking socket; ``None`` when there is no room for it.
+
+        ``tls`` is a Twisted endpoint's way to encrypt; ``peer`` and ``host`` are
+        what the connection shall be known by.
+        """
+        key = _host_of(peer)
+        if not self._room("max_per_address", key):
+            sock.close()
+            return None
+        context = None
+        if tls is not None:
+            try:
+                context = context_of(tls)
+            except Exception as error:  # noqa: BLE001 - a certificate that went bad, in any words
+                sock.close()
+                self._ended_badly(peer, TLSFailed(f"no TLS context: {error}"))
+                return None
+        kind = SocketStream if context is None else TLSStream
+        stream = kind(
+            self._hub,
+            sock,
+            self._make_receiver(),
+            limits=self.limits,
+            stats=self.stats,
+            peer=peer,
+            host=host,
+            on_lost=self._lost,
+        )
+        self._add(stream, key)
+        if context is not None and isinstance(stream, TLSStream):
+            stream.start_tls(context)
+        else:
+            stream.start()
+        return stream
+
+    def bridge(self, address: IAddress) -> Protocol | None:
+        """A Twisted protocol for one connection of a foreign port, or ``None``: no room."""
+        key = _host_of(address)
+        if self._stopping or not (
+            self._room("max_connections") and self._room("max_per_address", key)
+        ):
+            return None
+
+        def made(bridge: Bridge) -> None:
+            plugged: Any = bridge
+            stream = SocketStream(
+                plugged,
+                plugged,
+                self._make_receiver(),
+                limits=self.limits,
+                stats=self.stats,
+                peer=address,
+                on_lost=self._lost,
+            )
+            self._add(stream, key)
+            stream.start()
+
+        return Bridge(self._hub, made, timeout=self.limits.handshake_timeout)
+
+    def _add(self, stream: Stream, key: str) -> None:
+        self.streams.add(stream)
+        if self.limits.max_per_address is not None:
+            self._by_address[key] += 1
+        self.stats.accepted += 1
+        self.stats.active = len(self.streams)
+        if debugging():
+            self.log.debug(
+                "{name}: connection from {peer}", name=self.name, peer=address_text(stream.peer)
+            )
+
+    def _lost(self, stream: Stream, reason: NetlabError | None) -> None:
+        self.streams.discard(stream)
+        self.stats.active = len(self.streams)
+        if self.limits.max_per_address is not None:
+            key = _host_of(stream.peer)
+            self._by_address[key] -= 1
+            if not self._by_address[key]:
+                del self._by_address[key]
+        if reason is not None:
+            self._ended_badly(stream.peer, reason)
+        elif debugging():
+            self.log.debug(
+                "{name}: connection from {peer} ended",
+                name=self.name,
+                peer=address_text(stream.peer),
+            )
+        self._check_stopped()
+
+    def _ended_badly(self, peer: RawAddress, error: NetlabError) -> None:
+        self.stats.errors[error.kind] += 1
+        # A peer's mistake is worth a line, but no more than one a second: who
+        # makes many must not fill the log. The rest are at debug.
+        telling = isinstance(error, (RemoteProtocolError, DeadlineExceeded))
+        if debugging() or (telling and self._once_a_second(error.kind)):
+            (self.log.info if telling else self.log.debug)(
+                "{name}: connection from {peer}: {error}",
+                name=self.name,
+                peer=address_text(address_of(peer)),
+                error=escape(str(error), 400),
+                kind=error.kind,
+            )
+
+    def _room(self, cause: str, key: str = "") -> bool:
+        if cause == "max_connections":
+            limit: int | None = self.max_connections
+            count = len(self.streams) + len(self._headers)
+        else:
+            limit = self.limits.max_per_address
+            count = self._by_address[key] if limit is not None else 0
+        if limit is None or count < limit:
+            return True
+        self._count(cause)
+        if self._once_a_second(cause):
+            self.log.warn(
+                "{name}: connection refused: {cause} is {limit} ({refused} refused so far)",
+                name=self.name,
+                cause=cause,
+                limit=limit,
+                refused=self.stats.refused[cause],
+            )
+        return False
+
+    def _count(self, cause: str) -> None:
+        self.stats.refused[cause] += 1
+
+    def _once_a_second(self, topic: str) -> bool:
+        now = self._hub.time()
+        if now - self._complained.get(topic, float("-inf")) < 1.0:
+            return False
+        self._complained[topic] = now
+        return True
+
+    # -- time and the end
+
+    def _sweep(self, now: float) -> None:
+        for stream in [each for each in self.streams if each.next_check <= now]:
+            stream.check(now)
+        if now >= self._stop_at:
+            self.abort()
+
+    def stop(self, grace: float = DEFAULT_GRACE) -> Deferred[None]:
+        """Listens no more, lets every connection finish what it has begun, and closes it.
+
+        The Deferred fires when the last one is gone. What is not done after
+        ``grace`` seconds is aborted. Calling it again waits for the same end
+        with the shorter grace.
+        """
+        done: Deferred[None] = Deferred()
+        self._waiting_to_stop.append(done)
+        self._stop_at = min(self._stop_at, self._hub.time() + grace)
+        if self._stopping is None:
+            for acceptor in self._acceptors:
+                acceptor.close()
+            self._stopping = Deferred()
+            closing = [_maybe_deferred(port.stopListening()) for port in self.ports]
+            DeferredList(closing, consumeErrors=True).addCallback(self._ports_closed)
+            for header in list(self._headers):
+                header.finish(None, None, ServerStopping("the server is stopping"))
+            for stream in list(self.streams):
+                stream.drain()
+        if grace <= 0:
+            self.abort()
+        return done
+
+    def abort(self) -> None:
+        """Ends every connection at once."""
+        for stream in list(self.streams):
+            stream.abort(ServerStopping("the server stopped before the connection was done"))
+
+    def _ports_closed(self, results: list[tuple[bool, object]]) -> None:
+        for worked, result in results:
+            if not worked and isinstance(result, Failure):
+                self.log.failure("closing a listener of {name}", failure=result, name=self.name)
+        self.ports.clear()
+        self._acceptors.clear()
+        self._check_stopped()
+
+    def _check_stopped(self) -> None:
+        if self._stopping is None or self.streams or self._headers or self.ports:
+            return
+        self._hub.stop_ticking(self._sweep)
+        waiting, self._waiting_to_stop = self._waiting_to_stop, []
+        for each in waiting:
+            each.callback(None)
+
+
+class _BridgeFactory(Factory):
+    """What endpoints are given to listen with."""
+
+    noisy = False
+
+    def __init__(self, server: StreamServer) -> None:
+        self.server = server
+
+    def buildProtocol(self, addr: IAddress) -> Protocol | None:
+        return self.server.bridge(addr)
+
+    def logPrefix(self) -> str:
+        return self.server.name
+
+
+def _host_of(address: RawAddress) -> str:
+    if isinstance(address, tuple):
+        return str(address[0])
+    return str(getattr(address, "host", ""))
+
+
+def _maybe_deferred(result: Any) -> Deferred[Any]:
+    if isinstance(result, Deferred):
+        return result
+    done: Deferred[Any] = Deferred()
+    done.callback(result)
+    return done

@@ -1,0 +1,523 @@
+"""A connection as netlab's services see it, and the plain socket below it.
+
+A service is a ``Receiver``: it is told what arrives, and answers through the
+``Stream``. Everything that keeps a connection honest lives *here*: what is
+written goes out once at the end of the turn; reading stops while more than
+``high_water`` bytes wait to be sent; a close flushes, half-closes and waits
+for the peer's end, and ends at its deadline whatever the peer does. All
+changes of a connection's state are in ``Stream``; ``SocketStream`` and
+``netlab.transport.tls.TLSStream`` only move bytes.
+
+Promises to a receiver: it is never called from within a call it makes, the
+calls come in the order ``connected``, then any, then ``lost`` exactly once,
+and no ``data_received`` comes after ``close`` or ``abort``.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+
+from netlab.errors import (
+    CloseTimeout,
+    ConnectionAborted,
+    ConnectionClosed,
+    ConnectionReset,
+    NetlabError,
+    WriteTimeout,
+)
+
+from .hub import READ, WRITE, Hub
+from .limits import Limits
+from .stats import Stats
+
+_ERROR, _HANGUP = 8, 16  # EPOLLERR and EPOLLHUP
+_JOIN = 64 * 1024
+_MAX_VECTOR = 64
+
+# Why a stream does not read: any of these, or'ed together.
+_HELD, _FULL, _CLOSING = 1, 2, 4
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+NEVER = float("inf")
+
+BytesLike = bytes | bytearray | memoryview
+RawAddress = IAddress | tuple[Any, ...] | str | bytes | None
+
+
+def address_of(raw: RawAddress) -> IAddress:
+    """A Twisted address made of what a socket calls one; an address stays as it is."""
+    if isinstance(raw, tuple):
+        if len(raw) == 2:
+            return IPv4Address("TCP", raw[0], raw[1])
+        return IPv6Address("TCP", *raw)
+    if raw is None or isinstance(raw, (str, bytes)):
+        return UNIXAddress(raw or None)
+    return raw
+
+
+class Receiver(Protocol):
+    """A service's side of one connection."""
+
+    def connected(self, stream: Stream) -> None:
+        """The connection is ready to use."""
+
+    def data_received(self, data: bytes) -> None:
+        """``data`` came; it is never empty."""
+
+    def end_received(self) -> None:
+        """The peer will send nothing more, but may still read (a half-close)."""
+
+    def can_write(self) -> None:
+        """What waits to be sent has fallen to ``low_water`` after ``stream.full``."""
+
+    def check(self, now: float) -> float:
+        """Ends what is overdue at ``now``; returns when to look again (or ``NEVER``)."""
+
+    def drain(self) -> None:
+        """The server stops: finish what has begun, then ``close``."""
+
+    def lost(self, reason: NetlabError | None) -> None:
+        """The connection is gone; ``None`` is an orderly end."""
+
+
+class Stream:
+    """One connection: what every kind of them has in common.
+
+    peer, host      the addresses of the two ends
+    full            more than ``high_water`` bytes wait: stop writing until ``can_write``
+    buffered        bytes waiting to be sent
+    read_size       how many bytes to ask for at a time; a receiver may set it
+    last_activity   monotonic seconds at which bytes last came or went
+    next_check      when the receiver's ``check`` is due; it may set an earlier time
+    """
+
+    __slots__ = (
+        "_close_at",
+        "_dirty",
+        "_ended",
+        "_fd",
+        "_hold",
+        "_mask",
+        "_on_lost",
+        "_out",
+        "_host",
+        "_peer",
+        "_peer_ended",
+        "_reason",
+        "_shut",
+        "_sock",
+        "_stuck_since",
+        "buffered",
+        "hub",
+        "last_activity",
+        "limits",
+        "next_check",
+        "read_size",
+        "receiver",
+        "stats",
+    )
+
+    def __init__(
+        self,
+        hub: Hub,
+        sock: socket.socket,
+        receiver: Receiver,
+        *,
+        limits: Limits,
+        stats: Stats,
+        peer: RawAddress,
+        host: RawAddress = None,
+        on_lost: Callable[[Stream, NetlabError | None], None] | None = None,
+    ) -> None:
+        self.hub = hub
+        self.receiver = receiver
+        self.limits = limits
+        self.stats = stats
+        self._peer = peer
+        self._host = host
+        self.buffered = 0
+        self.read_size = _JOIN
+        self.last_activity = hub.now
+        self.next_check = hub.now
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._on_lost = on_lost
+        self._out: list[BytesLike] = []
+        self._mask = READ
+        self._hold = 0
+        self._dirty = False
+        self._peer_ended = False
+        self._shut = False
+        self._ended = False
+        self._close_at = NEVER
+        self._stuck_since = NEVER
+        self._reason: NetlabError | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {type(self.receiver).__name__}>"
+
+    # -- for the service
+
+    @property
+    def peer(self) -> IAddress:
+        """The address of the other end (that of the client, behind a PROXY header)."""
+        self._peer = address_of(self._peer)
+        return self._peer
+
+    @property
+    def host(self) -> IAddress:
+        """The address of this end."""
+        if self._host is None and not self._ended:
+            self._host = self._sock.getsockname()
+        self._host = address_of(self._host)
+        return self._host
+
+    @property
+    def full(self) -> bool:
+        """Whether more than ``high_water`` bytes wait to be sent."""
+        return bool(self._hold & _FULL)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is being closed, or is gone."""
+        return self._ended or bool(self._hold & _CLOSING)
+
+    def get_handle(self) -> Any:
+        """The socket below (on TLS, the ``OpenSSL.SSL.Connection``)."""
+        return self._sock
+
+    def start(self) -> None:
+        """Begins to read, and tells the receiver that the connection is there."""
+        self.hub.register(self._fd, self, READ)
+        self.receiver.connected(self)
+
+    def write(self, data: BytesLike) -> None:
+        """Sends ``data`` at the end of this turn; nothing happens after ``close``."""
+        if self._hold & _CLOSING or self._ended:
+            return
+        self._out.append(data)
+        self.buffered += len(data)
+        if self.buffered > self.limits.high_water and not self._mask & WRITE:
+            self._send()  # now, so that ``full`` is known before more is written
+        elif not self._dirty:
+            self._dirty = True
+            self.hub.mark_dirty(self)
+
+    def pause(self) -> None:
+        """Reads no more until ``resume``. The kernel is told only if it insists."""
+        self._hold |= _HELD
+
+    def resume(self) -> None:
+        """Reads again, unless output is above ``high_water`` or the stream is closing."""
+        if self._hold & _HELD:
+            self._hold &= ~_HELD
+            self._read_again()
+
+    def close(self, reason: NetlabError | None = None) -> None:
+        """Sends what waits, then ends the connection; done after ``close_timeout`` at most.
+
+        ``reason`` is what ``lost`` will be told; without one it is an orderly end.
+        """
+        if self._hold & _CLOSING or self._ended:
+            return
+        self._hold |= _CLOSING
+        self._reason = reason
+        self._close_at = self.hub.time() + self.limits.close_timeout
+        self.next_check = min(self.next_check, self._close_at)
+        if not self._dirty:
+            self._dirty = True
+            self.hub.mark_dirty(self)
+
+    def abort(self, reason: NetlabError | None = None) -> None:
+        """Ends the connection at once; what waits to be sent is lost (a TCP reset)."""
+        if self._ended:
+            return
+        try:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        except OSError:
+            pass  # already reset by the peer, or not a socket that can be
+        self._finish(reason or ConnectionAborted("this side broke the connection off"))
+
+    def drain(self) -> None:
+        """The server stops: the receiver finishes what it has and closes."""
+        if not self._ended and not self._hold & _CLOSING:
+            self.receiver.drain()
+
+    def read_more(self) -> bool:
+        """Reads once now, not waiting for the kernel's word; whether anything came."""
+        if self._hold or self._ended or self._peer_ended:
+            return False
+        before = self.stats.bytes_in
+        self.readable()
+        return self.stats.bytes_in != before
+
+    def check(self, now: float) -> None:
+        """Acts on the deadlines that are over at ``now`` and sets ``next_check`` anew."""
+        limits = self.limits
+        if now >= self._close_at:
+            if self._out:
+                self.abort(CloseTimeout(f"not closed after {limits.close_timeout:g} s"))
+            else:  # all was sent; only the peer's own end is missing
+                self._finish(self._reason)
+            return
+        due = self._close_at
+        if limits.write_timeout is not None and self._out:
+            stuck = self._stuck_since + limits.write_timeout
+            if now >= stuck:
+                self.abort(
+                    WriteTimeout(
+                        f"the peer read none of {self.buffered} bytes "
+                        f"for {limits.write_timeout:g} s"
+                    )
+                )
+                return
+            due = min(due, stuck)
+        if not self.closing:
+            due = min(due, self.receiver.check(now))
+        self.next_check = due
+
+    # -- for the hub
+
+    def readable(self) -> None:
+        """Reads once and hands on what came."""
+        raise NotImplementedError
+
+    def _transmit(self) -> int:
+        """Gives what it takes of ``_out`` to the kernel; returns how many bytes.
+
+        Raises ``BlockingIOError`` or another ``OSError``.
+        """
+        raise NotImplementedError
+
+    def _shutdown_write(self) -> None:
+        """Tells the peer that nothing more will come."""
+        self._sock.shutdown(socket.SHUT_WR)
+
+    def event(self, mask: int) -> None:
+        """Serves what is not a plain read."""
+        if mask & (_ERROR | _HANGUP):
+            code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                self._broken(OSError(code, errno.errorcode.get(code, str(code))))
+                return
+            if mask & _HANGUP and (self._hold or self._peer_ended or not mask & READ):
+                self._finish(self._reason or self._hangup())
+                return
+        if mask & WRITE:
+            self._send()
+        if mask & READ and not self._ended:
+            self.readable()
+
+    def _hangup(self) -> NetlabError | None:
+        if self._shut and self._peer_ended:
+            return None
+        return ConnectionReset("the peer closed the connection before its answers were sent")
+
+    def failed(self) -> None:
+        """netlab itself made a mistake with this connection; the hub has logged it."""
+        self.abort(ConnectionAborted("internal error"))
+
+    def flush(self) -> None:
+        """Sends what was written in this turn."""
+        self._dirty = False
+        if self._ended or self._mask & WRITE:
+            return
+        out = self._out
+        if len(out) == 1 and not self._hold:
+            # Nearly always: one answer, and the kernel takes it. _send() in short.
+            try:
+                sent = self._sock.send(out[0])
+            except OSError:
+                self._send()  # tries again, and knows what to do about it
+                return
+            if sent == self.buffered:
+                out.clear()
+                self.buffered = 0
+                self.stats.bytes_out += sent
+            else:
+                self._sent(sent)
+        else:
+            self._send()
+
+    # -- the machine
+
+    def _send(self) -> None:
+        """Gives the kernel what it takes; at the end of the output, what comes after it."""
+        if not self._out:
+            self._sent(0)
+            return
+        try:
+            sent = self._transmit()
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._broken(error)
+            return
+        self._sent(sent)
+
+    def _sent(self, sent: int) -> None:
+        hub = self.hub
+        if sent:
+            self.last_activity = hub.now
+            self.stats.bytes_out += sent
+        if sent != self.buffered:
+            self._drop(sent)
+            self._wait_to_write(moved=bool(sent))
+            return
+        self._out.clear()
+        self.buffered = 0
+        self._stuck_since = NEVER
+        if self._mask & WRITE:
+            self._set_mask(self._mask & ~WRITE)
+        if self._hold & _FULL:
+            self._not_full()
+        if self._hold & _CLOSING and not self._out and not self._ended:
+            self._half_close()
+
+    def _wait_to_write(self, *, moved: bool) -> None:
+        """The kernel has enough for now: it will say when it takes more."""
+        now = self.hub.now
+        limits = self.limits
+        if moved or self._stuck_since == NEVER:
+            self._stuck_since = now
+            if limits.write_timeout is not None:
+                self.next_check = min(self.next_check, now + limits.write_timeout)
+        if self.buffered > limits.high_water:
+            self._hold |= _FULL
+        elif self.buffered <= limits.low_water and self._hold & _FULL:
+            self._not_full()
+        if not self._mask & WRITE:
+            self._set_mask(self._mask | WRITE)
+
+    def _not_full(self) -> None:
+        self._hold &= ~_FULL
+        self._read_again()
+        if not self.closing:
+            self.receiver.can_write()
+
+    def _drop(self, sent: int) -> None:
+        """Forgets the first ``sent`` bytes of what waits."""
+        self.buffered -= sent
+        out = self._out
+        index = 0
+        while sent >= len(out[index]):
+            sent -= len(out[index])
+            index += 1
+        if sent:
+            out[index] = memoryview(out[index])[sent:]
+        if index:
+            del out[:index]
+
+    def _half_close(self) -> None:
+        """All is sent: say so, and wait for the peer's end, discarding what it still sends.
+
+        Closing with bytes unread would make the kernel send a reset, which
+        can take away answers that the peer has not read yet.
+        """
+        if self._shut:
+            return
+        self._shut = True
+        try:
+            self._shutdown_write()
+        except OSError as error:
+            self._broken(error)
+            return
+        if self._peer_ended:
+            self._finish(self._reason)
+        else:
+            self._set_mask(self._mask | READ)
+
+    def _end_of_input(self) -> None:
+        self._peer_ended = True
+        self._set_mask(self._mask & ~READ)
+        if self._hold & _CLOSING:
+            if self._shut:
+                self._finish(self._reason)
+            return
+        self.receiver.end_received()
+
+    def _read_again(self) -> None:
+        if not self._hold and not self._ended and not self._peer_ended:
+            self._set_mask(self._mask | READ)
+
+    def _stop_reading(self) -> bool:
+        """Whether to leave unread what is there: told by the hold, except while lingering."""
+        if self._hold & _CLOSING and self._shut:
+            return False
+        self._set_mask(self._mask & ~READ)
+        return True
+
+    def _set_mask(self, mask: int) -> None:
+        if mask != self._mask and not self._ended:
+            self._mask = mask
+            self.hub.modify(self._fd, mask)
+
+    def _broken(self, error: OSError) -> None:
+        if self._hold & _CLOSING and self._shut:
+            self._finish(self._reason)
+        elif error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+            self._finish(ConnectionReset("the peer reset the connection"))
+        else:
+            self._finish(ConnectionClosed(f"the connection broke: {error.strerror or error}"))
+
+    def _finish(self, reason: NetlabError | None) -> None:
+        """Lets go of the socket; the receiver hears of it when the current call is over."""
+        if self._ended:
+            return
+        self._ended = True
+        self._reason = reason
+        self._out.clear()
+        self.buffered = 0
+        self.next_check = NEVER
+        self.hub.unregister(self._fd)
+        self._sock.close()
+        self.hub.soon(self._report)
+
+    def _report(self) -> None:
+        try:
+            self.receiver.lost(self._reason)
+        finally:
+            if self._on_lost is not None:
+                self._on_lost(self, self._reason)
+
+
+class SocketStream(Stream):
+    """A stream on a connected, non-blocking stream socket: TCP, TCP on IPv6, UNIX."""
+
+    __slots__ = ()
+
+    def readable(self) -> None:
+        """Reads once and hands on what came."""
+        if self._hold and self._stop_reading():
+            return
+        try:
+            data = self._sock.recv(self.read_size)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._broken(error)
+            return
+        if not data:
+            self._end_of_input()
+            return
+        self.last_activity = self.hub.now
+        self.stats.bytes_in += len(data)
+        if self._hold:  # closed: the peer's last words are not wanted
+            return
+        self.receiver.data_received(data)
+
+    def _transmit(self) -> int:
+        out = self._out
+        if len(out) == 1:
+            return self._sock.send(out[0])
+        if self.buffered <= _JOIN:
+            return self._sock.send(b"".join(out))
+        return self._sock.sendmsg(out[:_MAX_VECTOR])
