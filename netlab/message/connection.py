@@ -1,0 +1,469 @@
+"""The machine between a stream and a ``MessageProtocol``.
+
+Everything that decides *when* the application is called is here. One read is
+cut into messages in one go and handled in one loop; what is answered goes out
+as one write. No Deferred, timer or log event is made for a message whose
+handler returns at once, or whose coroutine never waits.
+
+A connection is in one of these states:
+
+* idle: the next bytes are read and handled;
+* busy: a handler waits for something; reading is paused, ``_inbox`` keeps the
+  messages that were cut already;
+* queued: the turn's budget is used up, or the peer is slow to take answers;
+  ``_continue`` goes on when it is this connection's turn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from time import monotonic
+from types import CoroutineType, coroutine
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from netlab.errors import (
+    ConnectionClosed,
+    FrameTimeout,
+    HandlerFailed,
+    IdleTimeout,
+    NetlabError,
+    RemoteProtocolError,
+    SlowPeer,
+)
+from netlab.framing import Framing
+from netlab.transport import NEVER, Limits, Log, Stream
+
+from .protocol import MessageProtocol, Sending, Sent
+
+BUDGET = 256
+"""Messages handled for one connection before the others have their turn."""
+_READ_SIZE = 64 * 1024
+_MAX_READ = 1024 * 1024
+_DRAIN_READS = 64
+
+_SENT = Sent()
+_CLOSED = Sent(ConnectionClosed("the connection is closed"))
+
+
+class MessageConnection:
+    """A ``netlab.transport.Receiver`` that drives one ``MessageProtocol``."""
+
+    log = Log()
+
+    __slots__ = (
+        "_began",
+        "_decoder",
+        "_ending",
+        "_feed",
+        "_frame_since",
+        "_framing",
+        "_handler",
+        "_handling",
+        "_high_water",
+        "_inbox",
+        "_peer_ended",
+        "_queued",
+        "_replies",
+        "_running",
+        "_stopped",
+        "_waiting",
+        "app",
+        "stream",
+    )
+
+    stream: Stream
+
+    def __init__(self, app: MessageProtocol, framing: Framing, limits: Limits) -> None:
+        self.app = app
+        app._connection = self
+        self._framing = framing
+        self._decoder = framing.decoder()
+        self._feed = self._decoder.feed
+        self._handler = app.message_received
+        self._high_water = limits.high_water
+        self._inbox: list[bytes] = []
+        self._replies: list[bytes] = []
+        self._handling = False
+        self._running: Deferred[Any] | None = None
+        self._queued = False
+        self._stopped = False  # closed, aborted or lost: the application hears no more
+        self._peer_ended = False
+        self._ending = False  # the peer or the server has ended: close when all is answered
+        self._began = 0.0
+        self._frame_since = 0.0
+        self._waiting: list[Deferred[None]] | None = None
+
+    # -- for the application
+
+    def send(self, message: bytes) -> Awaitable[None]:
+        """See ``MessageProtocol.send``."""
+        if self._stopped:
+            return _CLOSED
+        stream = self.stream
+        buffers = self._framing.buffers((message,))
+        if self._replies:
+            self._write_replies()  # what was answered before goes first
+        if stream.full and stream.buffered >= stream.limits.max_buffered:
+            self.abort(SlowPeer(f"{stream.buffered} bytes wait and the peer does not read them"))
+            return _CLOSED
+        stream.stats.messages_out += 1
+        for each in buffers:
+            stream.write(each)
+        return Sending(self) if stream.full else _SENT
+
+    def wait_for_room(self) -> Deferred[None] | None:
+        """A Deferred that fires when ``send`` need not wait, or ``None``: it need not now."""
+        if self._stopped:
+            raise ConnectionClosed("the connection is closed")
+        if not self.stream.full:
+            return None
+        room: Deferred[None] = Deferred()
+        if self._waiting is None:
+            self._waiting = []
+        self._waiting.append(room)
+        return room
+
+    def close(self, reason: NetlabError | None = None) -> None:
+        """See ``MessageProtocol.close``."""
+        if not self._stopped:
+            self._stopped = True
+            self._inbox = []
+            if not self._handling:  # else _handled closes, behind the answers
+                self.stream.close(reason)
+
+    def abort(self, reason: NetlabError | None = None) -> None:
+        """See ``MessageProtocol.abort``."""
+        self._stopped = True
+        self._inbox = []
+        self._replies.clear()
+        self.stream.abort(reason)
+
+    # -- as the stream's receiver
+
+    def connected(self, stream: Stream) -> None:
+        """See ``Receiver``."""
+        self.stream = stream
+        self._began = monotonic()
+        self._handling = True
+        try:
+            result = self.app.connected()
+            if result is not None:
+                self._settle(result)
+            self._write_replies()
+        except Exception:  # noqa: BLE001 - the application's own; it ends this connection only
+            self._handler_failed(Failure())
+        self._handling = False
+        if self._stopped:
+            stream.close()
+
+    def data_received(self, data: bytes) -> None:
+        """See ``Receiver``: cuts the messages out of ``data`` and handles them."""
+        try:
+            messages = self._feed(data, BUDGET)
+        except RemoteProtocolError as error:
+            self.close(error)
+            return
+        if messages:
+            self._handle(messages)
+        decoder = self._decoder
+        if decoder.buffered:
+            if messages or not self._frame_since:
+                self._start_frame_clock()
+            self._size_reads(decoder.needed)
+        elif decoder.error is not None:
+            self._go_on()
+        elif self._frame_since:
+            self._frame_since = 0.0
+            self._size_reads(0)
+
+    def end_received(self) -> None:
+        """See ``Receiver``: answers what has come whole, then closes."""
+        self._peer_ended = True
+        self._ending = True
+        self._maybe_finish()
+
+    def can_write(self) -> None:
+        """See ``Receiver``: whoever waited for the peer goes on."""
+        waiting, self._waiting = self._waiting, None
+        for each in waiting or ():
+            each.callback(None)
+        self._go_on()
+
+    def check(self, now: float) -> float:
+        """See ``Receiver``: the frame and idle deadlines."""
+        limits = self.stream.limits
+        due = NEVER
+        if self._running is not None:
+            # The application takes its time; the peer is not to blame.
+            return now + (limits.idle_timeout or NEVER)
+        if self._frame_since and limits.frame_timeout is not None:
+            due = self._frame_since + limits.frame_timeout
+            if now >= due:
+                text = f"a message begun was not complete after {limits.frame_timeout:g} s"
+                self.abort(FrameTimeout(text))
+                return NEVER
+        if limits.idle_timeout is not None:
+            idle = self.stream.last_activity + limits.idle_timeout
+            if now >= idle:
+                self.close(IdleTimeout(f"nothing came for {limits.idle_timeout:g} s"))
+                return self.stream.next_check
+            due = min(due, idle)
+        return due
+
+    def drain(self) -> None:
+        """See ``Receiver``: answers what the system has received, then closes."""
+        self._ending = True
+        for _ in range(_DRAIN_READS):
+            if self._busy() or not self.stream.read_more():
+                break
+        self._maybe_finish()
+
+    def lost(self, reason: NetlabError | None) -> None:
+        """See ``Receiver``: the application's last call."""
+        self._stopped = True
+        self._inbox = []
+        self._replies = []
+        waiting, self._waiting = self._waiting, None
+        closed = reason if isinstance(reason, ConnectionClosed) else ConnectionClosed("it ended")
+        for each in waiting or ():
+            each.errback(closed)
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+        try:
+            self.app.disconnected(reason)
+        except Exception:  # noqa: BLE001 - the application's own
+            self.log.failure("{app}.disconnected raised an error", app=type(self.app).__name__)
+
+    # -- the loop
+
+    def _handle(self, messages: list[bytes]) -> None:
+        """Hands ``messages`` to the application, as far as it goes in this turn."""
+        stream = self.stream
+        stats = stream.stats
+        handler = self._handler
+        replies = self._replies
+        high_water = self._high_water
+        left = iter(messages)
+        size = 0
+        self._handling = True
+        self._began = began = monotonic()
+        try:
+            for message in left:
+                reply = handler(message)
+                if reply.__class__ is bytes:
+                    replies.append(reply)
+                    size += len(reply)
+                    if size > high_water:
+                        size = 0
+                        self._write_replies()
+                        if stream.full:
+                            break
+                elif reply is not None and not self._settle(reply):
+                    break
+                if self._stopped:
+                    break
+            if replies:
+                self._write_replies()
+        except Exception:  # noqa: BLE001 - the application's own; it ends this connection only
+            self._handler_failed(Failure())
+        self._handling = False
+        rest = list(left)
+        stats.messages_in += len(messages) - len(rest)
+        if self._running is None:
+            stats.handler_seconds += monotonic() - began
+        if self._stopped:
+            stream.close()
+        elif rest:
+            self._inbox = rest
+            self._queue()
+        elif len(messages) == BUDGET:
+            self._queue()
+        elif self._ending:
+            stream.hub.soon(self._maybe_finish)
+
+    def _write_replies(self) -> None:
+        """Gives what was answered to the stream, as few buffers."""
+        replies = self._replies
+        stream = self.stream
+        try:
+            for each in self._framing.buffers(replies):
+                stream.write(each)
+            stream.stats.messages_out += len(replies)
+        finally:
+            replies.clear()
+
+    def _queue(self) -> None:
+        """Goes on in a later turn; until then nothing more is read."""
+        self.stream.pause()
+        if self._running is None and not self._queued and not self.stream.full:
+            self._queued = True
+            self.stream.hub.soon(self._continue)
+
+    def _go_on(self) -> None:
+        decoder = self._decoder
+        if self._inbox or decoder.buffered or decoder.error is not None:
+            self._queue()
+        elif self._running is None:
+            self.stream.resume()
+            if self._ending:
+                self.stream.hub.soon(self._maybe_finish)
+
+    def _continue(self) -> None:
+        self._queued = False
+        if self._stopped or self._running is not None or self.stream.full:
+            return
+        messages, self._inbox = self._inbox, []
+        if not messages:
+            try:
+                messages = self._feed(b"", BUDGET)
+            except RemoteProtocolError as error:
+                self.close(error)
+                return
+        if messages:
+            self._handle(messages)
+        if self._inbox or self._queued or self._running is not None or self._stopped:
+            return
+        if self._decoder.error is not None or len(messages) == BUDGET:
+            self._queue()
+            return
+        if self._decoder.buffered:
+            self._start_frame_clock()
+        self.stream.resume()
+        if self._ending:
+            self._maybe_finish()
+
+    # -- answers that take time
+
+    def _settle(self, result: Any) -> bool:
+        """Takes an answer that is not plain bytes; returns whether it is there already."""
+        if isinstance(result, CoroutineType):
+            try:
+                waits_for = result.send(None)
+            except StopIteration as stop:
+                self._accept(stop.value)
+                return True
+            pending: Deferred[Any] = Deferred.fromCoroutine(_resume(result, waits_for))
+        elif isinstance(result, Deferred):
+            pending = result
+        elif isinstance(result, Awaitable):
+            return self._settle(_wait_for(result))
+        else:
+            self._accept(result)
+            return True
+        self._running = pending
+        pending.addBoth(self._answered)
+        if self._running is None:
+            return True
+        self.stream.pause()
+        return False
+
+    def _accept(self, value: Any) -> None:
+        if value is None:
+            return
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"a handler returned {type(value).__name__}: return bytes, None, "
+                "or an awaitable of either"
+            )
+        self._replies.append(bytes(value))
+
+    def _answered(self, result: Any) -> None:
+        running, self._running = self._running, None
+        if running is None or self._stopped:
+            # The connection went first. An error is still worth knowing,
+            # unless it is the cancellation itself.
+            if isinstance(result, Failure) and not result.check(CancelledError, ConnectionClosed):
+                self._log_failure(result)
+            return
+        if isinstance(result, Failure):
+            self._handler_failed(result)
+        else:
+            try:
+                self._accept(result)
+                if not self._handling:
+                    self._write_replies()
+            except Exception:  # noqa: BLE001 - an answer that cannot be sent
+                self._handler_failed(Failure())
+        if self._handling:  # it had its answer ready: the loop goes on
+            return
+        self.stream.stats.handler_seconds += monotonic() - self._began
+        if not self._stopped:
+            self._go_on()
+
+    def _handler_failed(self, failure: Failure) -> None:
+        if self._stopped and failure.check(ConnectionClosed):
+            return
+        self._log_failure(failure)
+        if not self._stopped:
+            self._stopped = True
+            self._inbox = []
+            try:
+                self._write_replies()  # what was answered before the error
+            except (NetlabError, TypeError):
+                self.log.debug("{count} answers cannot be sent", count=len(self._replies))
+            name = type(failure.value).__name__
+            self.stream.close(HandlerFailed(f"the handler raised {name}"))
+
+    def _log_failure(self, failure: Failure) -> None:
+        self.log.failure(
+            "{app}: the handler raised an error; its connection is closed",
+            failure=failure,
+            app=type(self.app).__name__,
+        )
+
+    # -- time and the end
+
+    def _start_frame_clock(self) -> None:
+        stream = self.stream
+        now = self._frame_since = stream.hub.now
+        if stream.limits.frame_timeout is not None:
+            due = now + stream.limits.frame_timeout
+            if due < stream.next_check:
+                stream.next_check = due
+
+    def _size_reads(self, needed: int) -> None:
+        """Asks for the rest of a big message at once, up to a bound."""
+        self.stream.read_size = min(max(needed, _READ_SIZE), _MAX_READ)
+
+    def _busy(self) -> bool:
+        return bool(self._running is not None or self._inbox or self._queued or self._stopped)
+
+    def _maybe_finish(self) -> None:
+        """Closes if the peer or the server has ended and everything is answered."""
+        if self._busy() or self.stream.full:
+            return
+        if self._peer_ended:
+            try:
+                self._decoder.eof()
+            except RemoteProtocolError as error:
+                self.close(error)
+                return
+        elif self._decoder.buffered:
+            return  # a draining server lets a message that has begun arrive
+        elif self.stream.read_more():
+            return  # more was there: its own end comes back here
+        self.close()
+
+
+@coroutine
+def _resume(handler: CoroutineType[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
+    """Goes on with a coroutine that was already driven to its first pause."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the handler gets it
+            step = handler.throw, error
+        else:
+            step = handler.send, value
+        try:
+            waits_for = step[0](step[1])
+        except StopIteration as stop:
+            return stop.value
+
+
+async def _wait_for(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

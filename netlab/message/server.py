@@ -1,0 +1,131 @@
+"""Message servers: an application, endpoints, and ``serve``, which brings them together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IAddress
+
+from netlab.errors import ConfigurationError, NetlabError
+from netlab.framing import Framing, LengthPrefix
+from netlab.transport import DEFAULT_GRACE, Limits, Stats, StreamServer, loopback
+
+from .connection import MessageConnection
+from .opening import Opening
+from .protocol import MessageFactory, MessageProtocol
+
+DEFAULT_PORT = 8032
+
+Application = type[MessageProtocol] | type[MessageFactory] | MessageFactory
+
+
+def factory_for(app: Application) -> MessageFactory:
+    """A factory of ``app``: a protocol class, a factory class, or a factory.
+
+    Raises ``ConfigurationError`` for anything else.
+    """
+    if isinstance(app, MessageFactory):
+        return app
+    if isinstance(app, type) and issubclass(app, MessageFactory):
+        return app()
+    if isinstance(app, type) and issubclass(app, MessageProtocol):
+        factory = MessageFactory()
+        factory.protocol = app
+        return factory
+    raise ConfigurationError(
+        f"{app!r} cannot be served: give a subclass of MessageProtocol or of MessageFactory"
+    )
+
+
+class MessageServer:
+    """Serves one application on any number of endpoints.
+
+    ``stats`` counts what it does; ``addresses`` are where it listens.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        reactor: Any,
+        framing: Framing | None = None,
+        limits: Limits | None = None,
+        name: str = "message",
+    ) -> None:
+        self.factory = factory_for(app)
+        self.framing = framing or LengthPrefix()
+        self.limits = limits or Limits()
+        self.stats = Stats()
+        self.factory.framing = self.framing
+        self.factory.stats = self.stats
+        self.streams = StreamServer(
+            reactor, self.make_receiver, limits=self.limits, name=name, stats=self.stats
+        )
+        self._started = False
+
+    def make_receiver(self) -> MessageConnection:
+        """The machine for one more connection."""
+        protocol = self.factory.build()
+        protocol.factory = self.factory
+        return MessageConnection(protocol, self.framing, self.limits)
+
+    @property
+    def addresses(self) -> list[IAddress]:
+        """Where this server listens now."""
+        return self.streams.addresses
+
+    def listen(self, endpoint: Any) -> Deferred[Any]:
+        """Listens on one more endpoint; see ``StreamServer.listen``."""
+        if not self._started:
+            self._started = True
+            self.factory.started()
+        return self.streams.listen(endpoint)
+
+    def stop(self, grace: float = DEFAULT_GRACE) -> Deferred[None]:
+        """Finishes what has begun and ends; see ``StreamServer.stop``."""
+
+        def stopped(result: None) -> None:
+            if self._started:
+                self._started = False
+                self.factory.stopped()
+
+        return self.streams.stop(grace).addCallback(stopped)
+
+
+def serve(
+    app: Application,
+    *endpoints: Any,
+    framing: Framing | None = None,
+    limits: Limits | None = None,
+    reactor: Any = None,
+) -> Opening[MessageServer]:
+    """Serves ``app``: ``server = await serve(Shout, "tcp:8032")``.
+
+    endpoints  Twisted endpoint strings, or ``IStreamServerEndpoint`` objects; none means
+               port 8032 on this machine's own addresses
+    framing    ``LengthPrefix()`` unless given
+    limits     the defaults of ``Limits`` unless given
+    reactor    the global reactor unless given
+
+    The result can be awaited for the running ``MessageServer``, or be entered with
+    ``async with``, which stops the server at the end. Raises ``ConfigurationError``
+    and ``ListenFailed``; then nothing is left listening.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+
+    async def open_() -> MessageServer:
+        server = MessageServer(app, reactor=reactor, framing=framing, limits=limits)
+        try:
+            wanted = endpoints or loopback(DEFAULT_PORT)
+            await gatherResults([server.listen(each) for each in wanted], consumeErrors=True)
+        except Exception as error:
+            await server.stop(0)
+            cause = getattr(error, "subFailure", None)
+            if cause is not None and isinstance(cause.value, NetlabError):
+                raise cause.value from None
+            raise
+        return server
+
+    return Opening(open_(), lambda server: server.stop())
