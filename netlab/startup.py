@@ -1,0 +1,70 @@
+"""What ``twistd netlab`` prints when it is up: what listens where, and a line to try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TextIO
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+
+from netlab.transport import address_text
+
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """One listener: its service, the endpoint string it came from, where it is, its framing."""
+
+    service: str
+    endpoint: str
+    address: IAddress
+    framing: str
+
+    @property
+    def where(self) -> str:
+        """The address, in words where numbers would mislead."""
+        address = self.address
+        if isinstance(address, (IPv4Address, IPv6Address)) and address.host in _EVERYWHERE:
+            return f"port {address.port}, all addresses"
+        return address_text(address)
+
+    @property
+    def try_it(self) -> str:
+        """A command that talks to it."""
+        address = self.address
+        tls = self.endpoint.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
+        words = ["netlab send"]
+        if self.framing not in ("", "length-prefix"):
+            words.append(f"--framing {self.framing}")
+        if isinstance(address, UNIXAddress):
+            words.append(address_text(address))
+        elif isinstance(address, (IPv4Address, IPv6Address)):
+            v6 = isinstance(address, IPv6Address) and address.host not in _EVERYWHERE
+            host = f"[{address.host}]" if v6 else "localhost"
+            if tls:
+                words.append(f"--ca CA.pem tls:{host}:{address.port}")
+            elif v6 or address.port != 8032:
+                words.append(f"tcp:{host}:{address.port}")
+        return " ".join([*words, "hello"])
+
+    @property
+    def warning(self) -> str | None:
+        """What an operator should know about this listener."""
+        if self.endpoint.startswith("unix:") and ":mode=" not in self.endpoint:
+            path = address_text(self.address)
+            return f"every user of this machine may connect to {path}: add :mode=660"
+        return None
+
+
+def print_table(stream: TextIO, rows: list[Listening]) -> None:
+    """Writes the table of ``rows`` to ``stream``."""
+    lines = [("service", "listens on", "try")]
+    lines += [(row.service, row.where, row.try_it) for row in rows]
+    first, second = (max(len(line[column]) for line in lines) for column in (0, 1))
+    for service, where, command in lines:
+        print(f"{service:<{first}}  {where:<{second}}  {command}", file=stream)
+    for warning in dict.fromkeys(row.warning for row in rows if row.warning):
+        print(f"note: {warning}", file=stream)
+    stream.flush()

@@ -1,0 +1,245 @@
+"""``twistd netlab``: options become services.
+
+Each service is a subcommand with its options here; the plugin in
+``twisted/plugins/netlab_plugin.py`` only names this module, so that listing
+twistd's commands does not import a server.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.interfaces import IAddress
+from twisted.python import usage
+
+import netlab.message as message
+from netlab.errors import ConfigurationError, ListenFailed, NetlabError
+from netlab.framing import parse_framing
+from netlab.startup import Listening, print_table
+from netlab.transport import (
+    DEFAULT_GRACE,
+    LEVELS,
+    Limits,
+    default_max_connections,
+    loopback,
+    set_level,
+)
+from netlab.transport.allocator import keep_big_buffers
+from netlab.transport.descriptors import allow_descriptors
+from netlab.transport.service import DrainingService, ServerService
+
+
+class StartUpFailed(NetlabError, SystemExit):
+    """Ends the program with one line on standard error and status 1.
+
+    An ``Exception`` for twistd, which removes its pidfile and tells a waiting
+    parent process; a ``SystemExit`` for the interpreter, which prints no traceback.
+    """
+
+
+def seconds(text: str) -> float | None:
+    """A time limit: seconds, or 0 for none."""
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError("seconds from 0 (no limit) up")
+    return value or None
+
+
+def whole(text: str) -> int:
+    """A size or a count."""
+    value = int(text)
+    if value < 1:
+        raise ValueError("a whole number from 1 up")
+    return value
+
+
+def grace(text: str) -> float:
+    """Seconds to wait for connections at the end."""
+    return seconds(text) or 0.0
+
+
+grace.coerceDoc = "seconds"  # type: ignore[attr-defined]
+seconds.coerceDoc = "seconds, 0 for no limit"  # type: ignore[attr-defined]
+whole.coerceDoc = "a whole number from 1 up"  # type: ignore[attr-defined]
+
+_DEFAULT = Limits()
+
+
+class CommonOptions(usage.Options):
+    """What every service is told in the same words."""
+
+    optParameters = [
+        ["log-level", None, None, f"what to log: {', '.join(LEVELS)} [default: info]"],
+        ["grace", None, DEFAULT_GRACE, "seconds to finish in when told to stop", grace],
+    ]
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        """Parses; what is wrong is said in one line, not below a page of help."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            print(f"netlab: {error} (see --help)", file=sys.stderr)
+            sys.exit(1)
+
+    def opt_version(self) -> None:
+        """Shows the version and exits."""
+        from importlib.metadata import version
+
+        print(f"netlab {version('netlab')}")
+        sys.exit(0)
+
+    def postOptions(self) -> None:
+        """Checks what the parser cannot."""
+        if self["log-level"] is not None:
+            try:
+                set_level(self["log-level"])
+            except ConfigurationError as error:
+                raise usage.UsageError(f"--log-level: {error}") from error
+
+
+class MessageOptions(CommonOptions):
+    """Options of ``twistd netlab message``."""
+
+    synopsis = "[--listen ENDPOINT]... [options]"
+    longdesc = (
+        "Serves messages on TCP: each is answered by the application, by default with itself. "
+        "Without --listen it takes port 8032 on this machine's own addresses only."
+    )
+    optParameters = [
+        ["framing", "f", "length-prefix", "how messages are cut from the stream"],
+        ["app", "a", "echo", "what answers them: MODULE:CLASS, or echo"],
+        ["max-message", None, None, "longest message in bytes [default: 1048576]", whole],
+        ["max-connections", None, None, "connections at a time [default: half the limit "
+         "of open files]", whole],
+        ["max-per-address", None, None, "of these, from one address [default: any number]", whole],
+        ["idle-timeout", None, _DEFAULT.idle_timeout, "close a silent connection after", seconds],
+        ["frame-timeout", None, _DEFAULT.frame_timeout, "from a message's first byte to its last",
+         seconds],
+        ["write-timeout", None, _DEFAULT.write_timeout, "cut a peer that reads nothing for",
+         seconds],
+        ["handshake-timeout", None, _DEFAULT.handshake_timeout, "for TLS and the PROXY header",
+         seconds],
+        ["close-timeout", None, _DEFAULT.close_timeout, "from close to abort", float],
+        ["high-water", None, _DEFAULT.high_water, "unsent bytes at which reading stops", whole],
+        ["low-water", None, _DEFAULT.low_water, "and below which it goes on", int],
+        ["max-buffered", None, _DEFAULT.max_buffered, "unsent bytes at which a peer is cut", whole],
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listen: list[str] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Listen on this Twisted endpoint (tcp:, tcp6:, ssl:, tls:, unix:, systemd:,
+        haproxy:); may be given several times. tcp:8032 is every address of the machine."""
+        self.listen.append(endpoint)
+
+    opt_l = opt_listen
+
+    def postOptions(self) -> None:
+        """Builds the framing, the limits and the application, or says what is wrong."""
+        super().postOptions()
+        try:
+            self.framing = parse_framing(self["framing"], self["max-message"])
+        except ConfigurationError as error:
+            raise usage.UsageError(f"--framing: {error}") from error
+        try:
+            names = [each for each in Limits.__dataclass_fields__ if each.replace("_", "-") in self]
+            self.limits = Limits(**{each: self[each.replace("_", "-")] for each in names})
+            allow_descriptors(self.limits.max_connections or default_max_connections())
+        except ConfigurationError as error:
+            raise usage.UsageError(str(error)) from error
+        try:
+            self.app = message.load_application(self["app"])
+        except ConfigurationError as error:
+            raise usage.UsageError(f"--app: {error}") from error
+
+
+class Options(CommonOptions):
+    """Options of ``twistd netlab``."""
+
+    synopsis = "[options] [service] [service options]"
+    longdesc = (
+        "Serves all of netlab's services on their default ports, on this machine's own "
+        "addresses only; or just the service that is named."
+    )
+    subCommands = [
+        ["message", None, MessageOptions, "length-prefixed messages on TCP (tcp:8032)"],
+    ]
+
+
+def message_service(options: MessageOptions) -> ServerService:
+    """The service that ``options`` describe."""
+    from twisted.internet import reactor
+
+    def make_server() -> message.MessageServer:
+        return message.MessageServer(
+            options.app, reactor=reactor, framing=options.framing, limits=options.limits
+        )
+
+    endpoints = options.listen or loopback(message.DEFAULT_PORT)
+    service = ServerService("message", make_server, endpoints, grace=options["grace"])
+    return service
+
+
+SERVICES: dict[str, tuple[type[CommonOptions], Callable[[Any], ServerService]]] = {
+    "message": (MessageOptions, message_service),
+}
+
+
+class NetlabService(DrainingService):
+    """Everything that one ``twistd netlab`` serves."""
+
+    def __init__(self, options: dict[str, CommonOptions]) -> None:
+        super().__init__()
+        self.options = options
+
+    def privilegedStartService(self) -> None:
+        """Listens everywhere, or ends the program with status 1."""
+        try:
+            super().privilegedStartService()
+        except (ListenFailed, ConfigurationError) as error:
+            for each in self:
+                each.stopService()
+            text = f"netlab: {error}"
+            print(text, file=sys.__stderr__)
+            failed = StartUpFailed(text)
+            failed.code = 1
+            raise failed from None
+
+    def startService(self) -> None:
+        """Starts, and says what listens where."""
+        super().startService()
+        if sys.__stdout__ is not None:
+            print_table(sys.__stdout__, [row for each in self for row in self._rows(each)])
+
+    def _rows(self, service: Any) -> list[Listening]:
+        addresses: list[IAddress] = service.server.addresses
+        options = self.options[service.name]
+        return [
+            Listening(service.name, text, address, options.get("framing", ""))
+            for text, address in zip(service.endpoints, addresses, strict=True)
+        ]
+
+
+def makeService(options: Options) -> IService:
+    """What twistd runs: the service that was named, or all of them."""
+    keep_big_buffers()
+    chosen: dict[str, CommonOptions] = {}
+    if options.subCommand is not None:
+        chosen[options.subCommand] = options.subOptions
+    else:
+        for name, (kind, _) in SERVICES.items():
+            defaults = kind()
+            defaults["grace"] = options["grace"]
+            defaults.postOptions()
+            chosen[name] = defaults
+    service = NetlabService(chosen)
+    for name, service_options in chosen.items():
+        SERVICES[name][1](service_options).setServiceParent(service)
+    result: IService = IService(service)
+    return result
