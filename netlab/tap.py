@@ -41,30 +41,49 @@ class StartUpFailed(NetlabError, SystemExit):
     """
 
 
-def seconds(text: str) -> float | None:
-    """A time limit: seconds, or 0 for none."""
-    value = float(text)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError("seconds from 0 (no limit) up")
-    return value or None
+Parameter = list[Any]
 
 
-def whole(text: str) -> int:
-    """A size or a count."""
-    value = int(text)
-    if value < 1:
-        raise ValueError("a whole number from 1 up")
-    return value
+def _parameter(
+    name: str, default: Any, description: str, read: Callable[[str], Any], what: str
+) -> Parameter:
+    """An option that is read by ``read``; what it cannot read is said with the option's name."""
+
+    def coerce(value: Any) -> Any:
+        if not isinstance(value, str):  # the default
+            return value
+        try:
+            return read(value)
+        except ValueError:
+            raise usage.UsageError(f"--{name}: {value!r} is not {what}") from None
+
+    coerce.coerceDoc = ""  # type: ignore[attr-defined]
+    return [name, None, default, description, coerce]
 
 
-def grace(text: str) -> float:
-    """Seconds to wait for connections at the end."""
-    return seconds(text) or 0.0
+def count(name: str, default: int | None, description: str) -> Parameter:
+    """An option that is a whole number from 1 up."""
+
+    def read(text: str) -> int:
+        value = int(text)
+        if value < 1:
+            raise ValueError(text)
+        return value
+
+    return _parameter(name, default, description, read, "a whole number from 1 up")
 
 
-grace.coerceDoc = "seconds"  # type: ignore[attr-defined]
-seconds.coerceDoc = "seconds, 0 for no limit"  # type: ignore[attr-defined]
-whole.coerceDoc = "a whole number from 1 up"  # type: ignore[attr-defined]
+def seconds(name: str, default: float | None, description: str) -> Parameter:
+    """An option that is a time limit in seconds, 0 for none."""
+
+    def read(text: str) -> float | None:
+        value = float(text)
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(text)
+        return value or None
+
+    return _parameter(name, default, description, read, "a number of seconds (0 for no limit)")
+
 
 _DEFAULT = Limits()
 
@@ -74,7 +93,7 @@ class CommonOptions(usage.Options):
 
     optParameters = [
         ["log-level", None, None, f"what to log: {', '.join(LEVELS)} [default: info]"],
-        ["grace", None, DEFAULT_GRACE, "seconds to finish in when told to stop", grace],
+        seconds("grace", DEFAULT_GRACE, "seconds to finish in when told to stop"),
     ]
 
     def parseOptions(self, options: list[str] | None = None) -> None:
@@ -112,22 +131,18 @@ class MessageOptions(CommonOptions):
     optParameters = [
         ["framing", "f", "length-prefix", "how messages are cut from the stream"],
         ["app", "a", "echo", "what answers them: MODULE:CLASS, or echo"],
-        ["max-message", None, None, "longest message in bytes [default: 1048576]", whole],
-        ["max-connections", None, None, "connections at a time [default: half the limit "
-         "of open files]", whole],
-        ["max-per-address", None, None, "of these, from one address [default: any number]", whole],
-        ["idle-timeout", None, _DEFAULT.idle_timeout, "close a silent connection after", seconds],
-        ["frame-timeout", None, _DEFAULT.frame_timeout, "from a message's first byte to its last",
-         seconds],
-        ["write-timeout", None, _DEFAULT.write_timeout, "cut a peer that reads nothing for",
-         seconds],
-        ["handshake-timeout", None, _DEFAULT.handshake_timeout, "for TLS and the PROXY header",
-         seconds],
-        ["close-timeout", None, _DEFAULT.close_timeout, "from close to abort", float],
-        ["high-water", None, _DEFAULT.high_water, "unsent bytes at which reading stops", whole],
-        ["low-water", None, _DEFAULT.low_water, "and below which it goes on", int],
-        ["max-buffered", None, _DEFAULT.max_buffered, "unsent bytes at which a peer is cut", whole],
-    ]  # fmt: skip
+        count("max-message", None, "longest message in bytes [default: 1048576]"),
+        count("max-connections", None, "connections at a time [default: half the open files]"),
+        count("max-per-address", None, "of these, from one address [default: any number]"),
+        seconds("idle-timeout", _DEFAULT.idle_timeout, "seconds of silence, then closed"),
+        seconds("frame-timeout", _DEFAULT.frame_timeout, "seconds for a message to arrive whole"),
+        seconds("write-timeout", _DEFAULT.write_timeout, "seconds a peer may read nothing"),
+        seconds("handshake-timeout", _DEFAULT.handshake_timeout, "seconds for TLS, PROXY header"),
+        seconds("close-timeout", _DEFAULT.close_timeout, "seconds from close to abort"),
+        count("high-water", _DEFAULT.high_water, "unsent bytes at which reading stops"),
+        count("low-water", _DEFAULT.low_water, "and below which it goes on"),
+        count("max-buffered", _DEFAULT.max_buffered, "unsent bytes at which a peer is cut"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -182,8 +197,7 @@ def message_service(options: MessageOptions) -> ServerService:
         )
 
     endpoints = options.listen or loopback(message.DEFAULT_PORT)
-    service = ServerService("message", make_server, endpoints, grace=options["grace"])
-    return service
+    return ServerService("message", make_server, endpoints, grace=options["grace"] or 0.0)
 
 
 SERVICES: dict[str, tuple[type[CommonOptions], Callable[[Any], ServerService]]] = {

@@ -214,7 +214,7 @@ class _PrefixDecoder(CountedDecoder):
         size = self._size
         if at + size > len(data):
             return at
-        (value,) = self._unpack(data, at)
+        value: int = self._unpack(data, at)[0]
         stride = value + self._overhead
         count = (len(data) - at) // stride if stride > 0 else 0
         if limit is not None:

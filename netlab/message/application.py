@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from netlab.errors import ConfigurationError
-from netlab.transport import escape
+from netlab.escaping import escape
 
 from .protocol import Echo, MessageFactory, MessageProtocol
 from .server import Application

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -32,6 +32,7 @@ from .protocol import MessageFactory, MessageProtocol
 CLIENT_LIMITS = Limits(idle_timeout=None)
 """A client waits for as long as its program wants to; the server hangs up on the idle."""
 
+R = TypeVar("R")
 Dial = Callable[[MessageConnection], Deferred[Stream]]
 
 
@@ -287,7 +288,7 @@ class MessageClient:
 
     # -- time
 
-    async def _within(self, timeout: float | None, waiter: Deferred[Any], what: str) -> Any:
+    async def _within(self, timeout: float | None, waiter: Deferred[R], what: str) -> R:
         if timeout is None:
             return await waiter
 

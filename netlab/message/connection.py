@@ -16,7 +16,8 @@ A connection is in one of these states:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
 from time import monotonic
 from types import CoroutineType, coroutine
 from typing import Any
@@ -153,7 +154,7 @@ class MessageConnection:
             if result is not None:
                 self._settle(result)
             self._write_replies()
-        except Exception:  # noqa: BLE001 - the application's own; it ends this connection only
+        except Exception:
             self._handler_failed(Failure())
         self._handling = False
         if self._stopped:
@@ -235,7 +236,7 @@ class MessageConnection:
             running.cancel()
         try:
             self.app.disconnected(reason)
-        except Exception:  # noqa: BLE001 - the application's own
+        except Exception:
             self.log.failure("{app}.disconnected raised an error", app=type(self.app).__name__)
 
     # -- the loop
@@ -268,7 +269,7 @@ class MessageConnection:
                     break
             if replies:
                 self._write_replies()
-        except Exception:  # noqa: BLE001 - the application's own; it ends this connection only
+        except Exception:
             self._handler_failed(Failure())
         self._handling = False
         rest = list(left)
@@ -386,7 +387,7 @@ class MessageConnection:
                 self._accept(result)
                 if not self._handling:
                     self._write_replies()
-            except Exception:  # noqa: BLE001 - an answer that cannot be sent
+            except Exception:
                 self._handler_failed(Failure())
         if self._handling:  # it had its answer ready: the loop goes on
             return
@@ -452,15 +453,16 @@ class MessageConnection:
 @coroutine
 def _resume(handler: CoroutineType[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
     """Goes on with a coroutine that was already driven to its first pause."""
+    step: Callable[[], Any]
     while True:
         try:
             value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the handler gets it
-            step = handler.throw, error
+        except BaseException as error:
+            step = partial(handler.throw, error)
         else:
-            step = handler.send, value
+            step = partial(handler.send, value)
         try:
-            waits_for = step[0](step[1])
+            waits_for = step()
         except StopIteration as stop:
             return stop.value
 

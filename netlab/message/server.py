@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IAddress
 
 from netlab.errors import ConfigurationError, NetlabError
 from netlab.framing import Framing, LengthPrefix
-from netlab.transport import DEFAULT_GRACE, Limits, Stats, StreamServer, loopback
+from netlab.transport import DEFAULT_GRACE, Hub, Limits, Stats, StreamServer, loopback
 
 from .connection import MessageConnection
 from .opening import Opening
@@ -52,6 +52,7 @@ class MessageServer:
         framing: Framing | None = None,
         limits: Limits | None = None,
         name: str = "message",
+        hub: Hub | None = None,
     ) -> None:
         self.factory = factory_for(app)
         self.framing = framing or LengthPrefix()
@@ -60,7 +61,7 @@ class MessageServer:
         self.factory.framing = self.framing
         self.factory.stats = self.stats
         self.streams = StreamServer(
-            reactor, self.make_receiver, limits=self.limits, name=name, stats=self.stats
+            reactor, self.make_receiver, limits=self.limits, name=name, stats=self.stats, hub=hub
         )
         self._started = False
 

@@ -7,7 +7,6 @@ from .log import LEVELS, Log, set_level
 from .server import DEFAULT_GRACE, StreamServer
 from .stats import Stats
 from .stream import NEVER, Receiver, Stream
-from .escaping import escape
 from .text import address_text
 
 __all__ = [
@@ -23,7 +22,6 @@ __all__ = [
     "StreamServer",
     "address_text",
     "default_max_connections",
-    "escape",
     "has_ipv6",
     "hub_for",
     "loopback",

@@ -195,7 +195,7 @@ class Bridge(Protocol):
                 self._stream.readable()
             else:
                 self._stream.event(ready)
-        except Exception:  # noqa: BLE001 - as in the hub: end this connection only
+        except Exception:
             self._hub.log.failure("internal error in {stream}", stream=self._stream)
             if self._stream is not None:
                 self._stream.failed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,23 @@ from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectingCancelledError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.python.failure import Failure
 
 from netlab.errors import ConfigurationError, ConnectFailed, NetlabError
+from netlab.escaping import escape
+from netlab.target import parse_target
 
 from .bridge import Bridge
 from .deadline import Deadline
-from .endpoints import _reason, parse_client_endpoint
-from .escaping import escape
+from .endpoints import parse_client_endpoint, reason_text
 from .hub import Hub, hub_for
 from .limits import Limits
 from .stats import Stats
 from .stream import Receiver, SocketStream, Stream
-from .target import parse_target
 from .tls import reason_of
 
 
@@ -156,7 +157,7 @@ class _OneProtocol(Factory):
     def __init__(self, build: Any) -> None:
         self.build = build
 
-    def buildProtocol(self, addr: IAddress) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         protocol: Protocol = self.build()
         return protocol
 
@@ -171,10 +172,9 @@ def _why(failure: Failure) -> str:
         return "its certificate is not for that host name"
     if isinstance(error, SSL.Error):
         return f"TLS failed: {reason_of(error)}"
-    inner = getattr(error, "osError", None)
-    if isinstance(inner, OSError) and inner.strerror:
-        return _reason(inner)
-    return _reason(error)
+    if isinstance(error, ConnectError) and isinstance(error.osError, int):
+        return reason_text(OSError(error.osError, os.strerror(error.osError)))
+    return reason_text(error)
 
 
 def _trusting(reactor: Any, name: str, ca_file: str) -> IStreamClientEndpoint:
@@ -184,7 +184,7 @@ def _trusting(reactor: Any, name: str, ca_file: str) -> IStreamClientEndpoint:
     try:
         found = x509.load_pem_x509_certificates(Path(ca_file).read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"CA file {escape(ca_file)!r}: {_reason(error)}") from error
+        raise ConfigurationError(f"CA file {escape(ca_file)!r}: {reason_text(error)}") from error
     roots = trustRootFromCertificates(
         [Certificate.loadPEM(each.public_bytes(Encoding.PEM)) for each in found]
     )

@@ -17,8 +17,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 
 from netlab.errors import ConfigurationError, ListenFailed
-
-from .escaping import escape
+from netlab.escaping import escape
 
 SERVER_EXAMPLES = (
     "tcp:8032, tcp:8032:interface=127.0.0.1, tcp6:8032, unix:/run/netlab.sock:mode=660 "
@@ -53,11 +52,12 @@ def parse_server_endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
     Raises ``ConfigurationError``.
     """
     try:
-        return serverFromString(reactor, text)
+        server: IStreamServerEndpoint = serverFromString(reactor, text)
+        return server
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise ConfigurationError(_meaning(text, error, SERVER_EXAMPLES)) from error
-    except (OSError, Exception) as error:  # noqa: BLE001 - a key or certificate, in any library's words
-        raise ConfigurationError(f"endpoint {escape(text)!r}: {_reason(error)}") from error
+    except (OSError, Exception) as error:
+        raise ConfigurationError(f"endpoint {escape(text)!r}: {reason_text(error)}") from error
 
 
 def parse_client_endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:
@@ -66,7 +66,8 @@ def parse_client_endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:
     Raises ``ConfigurationError``.
     """
     try:
-        return clientFromString(reactor, text)
+        client: IStreamClientEndpoint = clientFromString(reactor, text)
+        return client
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise ConfigurationError(_meaning(text, error, CLIENT_EXAMPLES)) from error
 
@@ -74,7 +75,7 @@ def parse_client_endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:
 def server_endpoint(
     reactor: Any, endpoint: str | IStreamServerEndpoint, factory: IProtocolFactory
 ) -> Deferred[IListeningPort]:
-    """Listens on ``endpoint`` for ``factory``; fails with ``ListenFailed`` or ``ConfigurationError``."""
+    """Listens on ``endpoint``; fails with ``ListenFailed`` or ``ConfigurationError``."""
     name = endpoint if isinstance(endpoint, str) else repr(endpoint)
     if isinstance(endpoint, str):
         try:
@@ -86,14 +87,16 @@ def server_endpoint(
         error = failure.value
         if isinstance(error, CannotListenError):
             error = error.socketError
-        raise ListenFailed(f"cannot listen on {escape(name)}: {_reason(error)}") from failure.value
+        raise ListenFailed(
+            f"cannot listen on {escape(name)}: {reason_text(error)}"
+        ) from failure.value
 
     return maybeDeferred(endpoint.listen, factory).addErrback(explain)
 
 
 def _meaning(text: str, error: Exception, examples: str) -> str:
     kind, _, rest = text.partition(":")
-    detail = _reason(error)
+    detail = reason_text(error)
     if not rest and kind.isdigit():
         detail = f"say what kind of endpoint it is: tcp:{kind}"
     elif isinstance(error, KeyError) or "Unknown endpoint type" in detail:
@@ -105,10 +108,13 @@ def _meaning(text: str, error: Exception, examples: str) -> str:
     return f"endpoint {escape(text)!r}: {detail}; write for example {examples}"
 
 
-def _reason(error: BaseException) -> str:
+def reason_text(error: BaseException | None) -> str:
+    """What ``error`` says, as part of a sentence."""
     if isinstance(error, OSError) and error.strerror:
         where = f" ({escape(str(error.filename))})" if error.filename else ""
         return error.strerror[0].lower() + error.strerror[1:] + where
+    if error is None:
+        return "unknown"
     if error.args and isinstance(error.args[0], list):  # OpenSSL's queue of errors
         return "; ".join(str(each[-1]) for each in error.args[0]) or type(error).__name__
     return escape(str(error)) or type(error).__name__

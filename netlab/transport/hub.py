@@ -27,7 +27,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IReadDescriptor, IReadWriteDescriptor, IReactorFDSet
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IReadWriteDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -155,14 +155,14 @@ class Hub:
             for function in queue:
                 try:
                     function()
-                except Exception:  # noqa: BLE001 - one stream's bug must not stop the others
+                except Exception:
                     self.log.failure("internal error in {function}", function=function)
         if self.dirty:
             dirty, self.dirty = self.dirty, []
             for descriptor in dirty:
                 try:
                     descriptor.flush()
-                except Exception:  # noqa: BLE001
+                except Exception:
                     self._blame(descriptor)
         self.turning = False
         if self._soon or self.dirty:
@@ -182,7 +182,7 @@ class Hub:
                 descriptor.readable()
             else:
                 descriptor.event(mask)
-        except Exception:  # noqa: BLE001
+        except Exception:
             self._blame(descriptor)
 
     def _tick(self) -> None:
@@ -190,7 +190,7 @@ class Hub:
         for ticker in list(self._tickers):
             try:
                 ticker(now)
-            except Exception:  # noqa: BLE001 - one server's bug must not stop the others
+            except Exception:
                 self.log.failure("internal error in {ticker}", ticker=ticker)
 
 
@@ -288,7 +288,7 @@ class EpollHub(Hub):
                         descriptor.readable()
                     else:
                         descriptor.event(mask)
-                except Exception:  # noqa: BLE001 - one stream's bug must not stop the others
+                except Exception:
                     self._blame(descriptor)
             self._finish_turn()
             if len(ready) < 2 or self._soon:

@@ -22,6 +22,7 @@ from netlab.errors import (
     ServerStopping,
     TLSFailed,
 )
+from netlab.escaping import escape
 
 from .acceptor import Acceptor
 from .bridge import Bridge
@@ -32,7 +33,6 @@ from .log import Log, debugging
 from .proxyheader import ProxyHeader
 from .stats import Stats
 from .stream import RawAddress, Receiver, SocketStream, Stream, address_of
-from .escaping import escape
 from .text import address_text
 from .tls import TLSStream, context_of
 
@@ -92,6 +92,11 @@ class StreamServer:
         listening: Deferred[IListeningPort] = server_endpoint(self.reactor, endpoint, self._factory)
         return listening.addCallback(self._adopt)
 
+    def start(self) -> None:
+        """Begins to look at the deadlines; ``listen`` does it, ``connect`` alone needs it."""
+        if self._stopping is None:
+            self._hub.start_ticking(self._sweep)
+
     @property
     def addresses(self) -> list[IAddress]:
         """Where this server listens."""
@@ -105,8 +110,7 @@ class StreamServer:
         connections come in through ``Bridge``.
         """
         self.ports.append(port)
-        if self._stopping is None:
-            self._hub.start_ticking(self._sweep)
+        self.start()
         factory: Any = getattr(port, "factory", None)
         tls: TLSMemoryBIOFactory | None = None
         proxied = False
@@ -182,7 +186,7 @@ class StreamServer:
         if tls is not None:
             try:
                 context = context_of(tls)
-            except Exception as error:  # noqa: BLE001 - a certificate that went bad, in any words
+            except Exception as error:
                 sock.close()
                 self._ended_badly(peer, TLSFailed(f"no TLS context: {error}"))
                 return None
@@ -204,7 +208,7 @@ class StreamServer:
             stream.start()
         return stream
 
-    def bridge(self, address: IAddress) -> Protocol | None:
+    def bridge(self, address: IAddress | None) -> Protocol | None:
         """A Twisted protocol for one connection of a foreign port, or ``None``: no room."""
         key = _host_of(address)
         if self._stopping or not (
@@ -363,7 +367,7 @@ class _BridgeFactory(Factory):
     def __init__(self, server: StreamServer) -> None:
         self.server = server
 
-    def buildProtocol(self, addr: IAddress) -> Protocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         return self.server.bridge(addr)
 
     def logPrefix(self) -> str:

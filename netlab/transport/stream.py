@@ -105,10 +105,10 @@ class Stream:
         "_ended",
         "_fd",
         "_hold",
+        "_host",
         "_mask",
         "_on_lost",
         "_out",
-        "_host",
         "_peer",
         "_peer_ended",
         "_reason",
@@ -328,23 +328,7 @@ class Stream:
     def flush(self) -> None:
         """Sends what was written in this turn."""
         self._dirty = False
-        if self._ended or self._mask & WRITE:
-            return
-        out = self._out
-        if len(out) == 1 and not self._hold:
-            # Nearly always: one answer, and the kernel takes it. _send() in short.
-            try:
-                sent = self._sock.send(out[0])
-            except OSError:
-                self._send()  # tries again, and knows what to do about it
-                return
-            if sent == self.buffered:
-                out.clear()
-                self.buffered = 0
-                self.stats.bytes_out += sent
-            else:
-                self._sent(sent)
-        else:
+        if not self._ended and not self._mask & WRITE:
             self._send()
 
     # -- the machine
@@ -513,6 +497,28 @@ class SocketStream(Stream):
         if self._hold:  # closed: the peer's last words are not wanted
             return
         self.receiver.data_received(data)
+
+    def flush(self) -> None:
+        """See ``Stream.flush``."""
+        self._dirty = False
+        if self._ended or self._mask & WRITE:
+            return
+        out = self._out
+        if len(out) == 1 and not self._hold:
+            # Nearly always: one answer, and the kernel takes it. _send() in short.
+            try:
+                sent = self._sock.send(out[0])
+            except OSError:
+                self._send()  # tries again, and knows what to do about it
+                return
+            if sent == self.buffered:
+                out.clear()
+                self.buffered = 0
+                self.stats.bytes_out += sent
+            else:
+                self._sent(sent)
+        else:
+            self._send()
 
     def _transmit(self) -> int:
         out = self._out

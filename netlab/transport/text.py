@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from .escaping import escape
+from netlab.escaping import escape
 
 
 def address_text(address: IAddress | None) -> str:

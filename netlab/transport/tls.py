@@ -19,20 +19,22 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from netlab.errors import HandshakeTimeout, TLSFailed
 
 from .hub import READ, WRITE
-from .stream import _CLOSING, _JOIN, Stream
+from .records import RECORD, Records, records_of
+from .stream import _CLOSING, BytesLike, Stream
 
-_RECORD = 16 * 1024
-"""The most plain text that one TLS record holds (RFC 8446, section 5.1)."""
-_RECORDS_PER_READ = 8
+_JOIN_MOST = 256 * 1024
+_CORK: int = getattr(socket, "TCP_CORK", 0)
 _PLAIN_CALLERS = ("http request", "https proxy request", "wrong version number", "record layer")
 
 
 class TLSStream(Stream):
     """A stream that is encrypted; the receiver hears of it when the handshake is done."""
 
-    __slots__ = ("_handshaking", "_started", "_tls")
+    __slots__ = ("_can_cork", "_handshaking", "_records", "_started", "_tls")
 
     _tls: SSL.Connection
+    _records: Records
+    _can_cork: bool
     _handshaking: bool
     _started: float
 
@@ -40,6 +42,7 @@ class TLSStream(Stream):
         """Begins the handshake as a server; ``connected`` follows when it is done."""
         self._tls = SSL.Connection(context, self._sock)
         self._tls.set_accept_state()
+        self._can_cork = bool(_CORK) and self._sock.family != socket.AF_UNIX
         self._handshaking = True
         self._started = self.hub.now
         self.hub.register(self._fd, self, READ)
@@ -55,10 +58,10 @@ class TLSStream(Stream):
         """See ``Stream.check``; until the handshake is done only its own deadline counts."""
         if not self._handshaking:
             super().check(now)
-        elif self.limits.handshake_timeout is not None:
-            if now - self._started >= self.limits.handshake_timeout:
-                text = f"no TLS handshake within {self.limits.handshake_timeout:g} s"
-                self.abort(HandshakeTimeout(text))
+            return
+        timeout = self.limits.handshake_timeout
+        if timeout is not None and now - self._started >= timeout:
+            self.abort(HandshakeTimeout(f"no TLS handshake within {timeout:g} s"))
 
     def drain(self) -> None:
         """See ``Stream.drain``; who is still shaking hands has asked for nothing yet."""
@@ -74,32 +77,25 @@ class TLSStream(Stream):
             return
         if self._hold and self._stop_reading():
             return
-        tls = self._tls
-        receiver = self.receiver
-        for _ in range(_RECORDS_PER_READ):
-            try:
-                data = tls.recv(_RECORD)
-            except SSL.WantReadError:
-                break
-            except SSL.WantWriteError:  # a key update must be answered first
-                self._set_mask(self._mask | WRITE)
-                break
-            except SSL.ZeroReturnError:
-                self._end_of_input()
-                return
-            except SSL.Error as error:
-                self._tls_broken(error)
-                return
-            self.last_activity = self.hub.now
-            self.stats.bytes_in += len(data)
-            if self._hold & _CLOSING:
-                break
-            receiver.data_received(data)
-            # Less than a whole record is, as a rule, the last one there is.
-            # What OpenSSL has read ahead the kernel cannot announce again.
-            if (len(data) < _RECORD and not tls.pending()) or self._hold or self._ended:
-                break
-        if not self._ended and tls.pending():
+        try:
+            data = self._records.read()
+        except SSL.WantReadError:
+            return
+        except SSL.WantWriteError:  # a key update must be answered first
+            self._set_mask(self._mask | WRITE)
+            return
+        except SSL.ZeroReturnError:
+            self._end_of_input()
+            return
+        except SSL.Error as error:
+            self._tls_broken(error)
+            return
+        self.last_activity = self.hub.now
+        self.stats.bytes_in += len(data)
+        if not self._hold & _CLOSING:
+            self.receiver.data_received(data)
+        # What OpenSSL has decrypted already the kernel cannot announce again.
+        if not self._ended and self._records.pending():
             self.hub.soon(self._read_rest)
 
     def _read_rest(self) -> None:
@@ -108,7 +104,7 @@ class TLSStream(Stream):
 
     def _read_again(self) -> None:
         super()._read_again()
-        if not self._hold and not self._ended and not self._handshaking and self._tls.pending():
+        if not self._hold and not self._ended and not self._handshaking and self._records.pending():
             self.hub.soon(self._read_rest)
 
     def event(self, mask: int) -> None:
@@ -131,6 +127,7 @@ class TLSStream(Stream):
             self._tls_broken(error)
             return
         self._handshaking = False
+        self._records = records_of(self._tls)
         self._set_mask(READ)
         self.next_check = self.hub.now
         self.receiver.connected(self)
@@ -139,17 +136,19 @@ class TLSStream(Stream):
 
     def _transmit(self) -> int:
         out = self._out
-        data = out[0] if len(out) == 1 else None
-        if data is None:
-            data = b"".join(out) if self.buffered <= _JOIN else out[0]
+        if len(out) > 1 and (self.buffered <= _JOIN_MOST or len(out[0]) < RECORD):
+            # As few records as can be: each costs a header, a tag and a call.
+            out[:] = [b"".join(out)]
+        data: BytesLike = out[0]
         sent = 0
-        size = len(data)
+        # OpenSSL writes record by record; corked, the kernel sends them as one.
+        cork = len(data) > RECORD and self._can_cork
         try:
-            sent = self._tls.send(data)
-            if sent < size:
-                view = memoryview(data)
-                while sent < size:
-                    sent += self._tls.send(view[sent : sent + _RECORD])
+            if cork:
+                self._sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
+            sent = self._records.write(data)
+            while sent < len(data):
+                sent += self._records.write(memoryview(data)[sent:])
         except (SSL.WantWriteError, SSL.WantReadError):
             if not sent:
                 raise BlockingIOError from None
@@ -157,6 +156,9 @@ class TLSStream(Stream):
             raise OSError(error.args[0], error.args[1]) from None
         except SSL.Error as error:
             raise OSError(errno.EPIPE, reason_of(error)) from None
+        finally:
+            if cork:
+                self._sock.setsockopt(socket.IPPROTO_TCP, _CORK, 0)
         return sent
 
     def _shutdown_write(self) -> None:
