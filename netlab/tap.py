@@ -208,8 +208,8 @@ SERVICES: dict[str, tuple[type[CommonOptions], Callable[[Any], ServerService]]] 
 class NetlabService(DrainingService):
     """Everything that one ``twistd netlab`` serves."""
 
-    def __init__(self, options: dict[str, CommonOptions]) -> None:
-        super().__init__()
+    def __init__(self, reactor: Any, options: dict[str, CommonOptions]) -> None:
+        super().__init__(reactor)
         self.options = options
 
     def privilegedStartService(self) -> None:
@@ -242,6 +242,8 @@ class NetlabService(DrainingService):
 
 def makeService(options: Options) -> IService:
     """What twistd runs: the service that was named, or all of them."""
+    from twisted.internet import reactor
+
     keep_big_buffers()
     chosen: dict[str, CommonOptions] = {}
     if options.subCommand is not None:
@@ -252,7 +254,7 @@ def makeService(options: Options) -> IService:
             defaults["grace"] = options["grace"]
             defaults.postOptions()
             chosen[name] = defaults
-    service = NetlabService(chosen)
+    service = NetlabService(reactor, chosen)
     for name, service_options in chosen.items():
         SERVICES[name][1](service_options).setServiceParent(service)
     result: IService = IService(service)

@@ -128,6 +128,10 @@ class LengthPrefix(WrappingFraming):
 
     def encode(self, message: BytesLike) -> bytes:
         """Return ``message`` after its length; see ``Framing.encode``."""
+        if message.__class__ is bytes:  # nearly always, and every reply passes here
+            length = len(message)
+            if self.adjustment <= length <= self.max_message:
+                return self._pack(length - self.adjustment) + message
         payload = as_message(message)
         return self._around(payload)[0] + payload
 
@@ -192,14 +196,14 @@ class _PrefixDecoder(CountedDecoder):
 
     def feed(self, data: BytesLike, limit: int | None = None) -> list[bytes]:
         """Take the next bytes; return the messages they complete. See ``Decoder.feed``."""
-        if not self._idle or not isinstance(data, bytes) or (limit is not None and limit < 1):
+        if not self._idle or data.__class__ is not bytes or (limit is not None and limit < 1):
             return super().feed(data, limit)
         end = len(data)
-        if end < self._size:
+        size = self._size
+        if end < size:
             return super().feed(data, limit)
-        (value,) = self._unpack(data)
-        if value + self._overhead == end <= self._longest_frame:
-            return [data[self._size :]]
+        if self._unpack(data)[0] + self._overhead == end <= self._longest_frame:
+            return [data[size:]]
         messages: list[bytes] = []
         at = self._cut_run(data, 0, limit, messages)
         at = self._cut_whole(data, at, limit, messages)

@@ -68,7 +68,11 @@ class MessageProtocol:
         return self._connection.send(message)
 
     def close(self) -> None:
-        """Sends what waits, then closes. No message is delivered after this."""
+        """Sends what waits, then closes.
+
+        No message is delivered after this, and what a handler returns after it
+        is not sent: ``send`` a last word first.
+        """
         self._connection.close()
 
     def abort(self) -> None:

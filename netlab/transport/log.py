@@ -12,11 +12,14 @@ from typing import Any
 
 from constantly import NamedConstant
 from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
 
 from netlab.errors import ConfigurationError
+from netlab.escaping import escape
 
 LEVELS = ("debug", "info", "warn", "error", "critical")
 _threshold = LogLevel.info
+_LONGEST_LINE = 2000
 
 
 def set_level(name: str) -> None:
@@ -42,3 +45,25 @@ class Log(Logger):
         """Publishes an event, if its level is high enough."""
         if level >= _threshold:
             super().emit(level, format, **kwargs)
+
+    def failure(
+        self,
+        format: str,
+        failure: Failure | None = None,
+        level: NamedConstant = LogLevel.critical,
+        **kwargs: Any,
+    ) -> None:
+        """Publishes ``failure`` (the exception being handled unless given) with its traceback.
+
+        An error's text may quote what a peer sent, so the traceback is escaped.
+        """
+        if failure is None:
+            failure = Failure()
+        plain = failure.getTraceback
+
+        def escaped(*args: Any, **options: Any) -> str:
+            lines = plain(*args, **options).split("\n")
+            return "\n".join(escape(line, _LONGEST_LINE) for line in lines)
+
+        failure.getTraceback = escaped  # type: ignore[method-assign]
+        super().failure(format, failure, level, **kwargs)

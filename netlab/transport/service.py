@@ -96,16 +96,25 @@ class ServerService(Service):
 class DrainingService(MultiService):
     """Services that stop together; a second SIGINT or SIGTERM stops them at once."""
 
+    def __init__(self, reactor: Any) -> None:
+        super().__init__()
+        self.reactor = reactor
+
     def stopService(self) -> Any:
         """Drains them all; see ``ServerService.stopService``."""
         servers = [each.server for each in self if isinstance(each, ServerService)]
+        reactor = self.reactor
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {each: signal.getsignal(each) for each in numbers}
 
-        def at_once(number: int, frame: FrameType | None) -> None:
+        def stop_now() -> None:
             for server in servers:
                 if server is not None:
                     server.stop(0)
+
+        def at_once(number: int, frame: FrameType | None) -> None:
+            # Python runs this between any two instructions; the reactor, at its turn.
+            reactor.callFromThread(stop_now)
 
         def restore(result: Any) -> Any:
             for each, handler in before.items():

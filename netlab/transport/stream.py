@@ -69,8 +69,12 @@ class Receiver(Protocol):
     def connected(self, stream: Stream) -> None:
         """The connection is ready to use."""
 
-    def data_received(self, data: bytes) -> None:
-        """``data`` came; it is never empty."""
+    def data_received(self, data: bytes) -> bytes | None:
+        """``data`` came; it is never empty. What is returned is sent, behind what was written.
+
+        Only a small answer may be returned, and none after a ``close`` or ``abort``;
+        ``Stream.write`` is for all others.
+        """
 
     def end_received(self) -> None:
         """The peer will send nothing more, but may still read (a half-close)."""
@@ -104,6 +108,7 @@ class Stream:
         "_dirty",
         "_ended",
         "_fd",
+        "_high_water",
         "_hold",
         "_host",
         "_mask",
@@ -149,6 +154,7 @@ class Stream:
         self.next_check = hub.now
         self._sock = sock
         self._fd = sock.fileno()
+        self._high_water = limits.high_water
         self._on_lost = on_lost
         self._out: list[BytesLike] = []
         self._mask = READ
@@ -188,7 +194,7 @@ class Stream:
     @property
     def closing(self) -> bool:
         """Whether the connection is being closed, or is gone."""
-        return self._ended or bool(self._hold & _CLOSING)
+        return bool(self._hold & _CLOSING)
 
     def get_handle(self) -> Any:
         """The socket below (on TLS, the ``OpenSSL.SSL.Connection``)."""
@@ -201,15 +207,19 @@ class Stream:
 
     def write(self, data: BytesLike) -> None:
         """Sends ``data`` at the end of this turn; nothing happens after ``close``."""
-        if self._hold & _CLOSING or self._ended:
+        if self._hold & _CLOSING:
             return
         self._out.append(data)
-        self.buffered += len(data)
-        if self.buffered > self.limits.high_water and not self._mask & WRITE:
-            self._send()  # now, so that ``full`` is known before more is written
-        elif not self._dirty:
+        buffered = self.buffered = self.buffered + len(data)
+        if not self._dirty:
             self._dirty = True
-            self.hub.mark_dirty(self)
+            hub = self.hub
+            if hub.turning:
+                hub.dirty.append(self)
+            else:
+                hub.mark_dirty(self)
+        if buffered > self._high_water and not self._mask & WRITE:
+            self._send()  # now, so that ``full`` is known before more is written
 
     def pause(self) -> None:
         """Reads no more until ``resume``. The kernel is told only if it insists."""
@@ -226,7 +236,7 @@ class Stream:
 
         ``reason`` is what ``lost`` will be told; without one it is an orderly end.
         """
-        if self._hold & _CLOSING or self._ended:
+        if self._hold & _CLOSING:
             return
         self._hold |= _CLOSING
         self._reason = reason
@@ -248,12 +258,12 @@ class Stream:
 
     def drain(self) -> None:
         """The server stops: the receiver finishes what it has and closes."""
-        if not self._ended and not self._hold & _CLOSING:
+        if not self._hold & _CLOSING:
             self.receiver.drain()
 
     def read_more(self) -> bool:
         """Reads once now, not waiting for the kernel's word; whether anything came."""
-        if self._hold or self._ended or self._peer_ended:
+        if self._hold or self._peer_ended:
             return False
         before = self.stats.bytes_in
         self.readable()
@@ -429,7 +439,7 @@ class Stream:
         self.receiver.end_received()
 
     def _read_again(self) -> None:
-        if not self._hold and not self._ended and not self._peer_ended:
+        if not self._hold and not self._peer_ended:
             self._set_mask(self._mask | READ)
 
     def _stop_reading(self) -> bool:
@@ -457,6 +467,7 @@ class Stream:
         if self._ended:
             return
         self._ended = True
+        self._hold |= _CLOSING
         self._reason = reason
         self._out.clear()
         self.buffered = 0
@@ -496,7 +507,13 @@ class SocketStream(Stream):
         self.stats.bytes_in += len(data)
         if self._hold:  # closed: the peer's last words are not wanted
             return
-        self.receiver.data_received(data)
+        answer = self.receiver.data_received(data)
+        if answer is not None:  # write(), in short: a stream that reads is neither full nor closed
+            self._out.append(answer)
+            self.buffered += len(answer)
+            if not self._dirty:
+                self._dirty = True
+                self.hub.dirty.append(self)
 
     def flush(self) -> None:
         """See ``Stream.flush``."""

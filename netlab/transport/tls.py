@@ -93,7 +93,9 @@ class TLSStream(Stream):
         self.last_activity = self.hub.now
         self.stats.bytes_in += len(data)
         if not self._hold & _CLOSING:
-            self.receiver.data_received(data)
+            answer = self.receiver.data_received(data)
+            if answer is not None:
+                self.write(answer)
         # What OpenSSL has decrypted already the kernel cannot announce again.
         if not self._ended and self._records.pending():
             self.hub.soon(self._read_rest)
