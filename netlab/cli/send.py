@@ -9,19 +9,13 @@ from collections.abc import Iterable, Iterator
 import click
 
 from netlab.blocking import connect
-from netlab.errors import ConfigurationError
+from netlab.cli import Failed
+from netlab.errors import ConfigurationError, ConnectionClosed
 from netlab.escaping import escape
-from netlab.framing import FRAMINGS, Framing, parse_framing
+from netlab.framing import FRAMINGS, parse_framing
 from netlab.target import DEFAULT, looks_like_endpoint
 
 STDIN = "-"
-
-
-def _framing(ctx: click.Context, parameter: click.Parameter, text: str) -> Framing:
-    try:
-        return parse_framing(text)
-    except ConfigurationError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.command(epilog=f"Framings: {', '.join(FRAMINGS)}.")
@@ -31,7 +25,6 @@ def _framing(ctx: click.Context, parameter: click.Parameter, text: str) -> Frami
     metavar="NAME",
     default="length-prefix",
     show_default=True,
-    callback=_framing,
     help="How messages are cut from the stream; the server's must be the same.",
 )
 @click.option(
@@ -48,7 +41,7 @@ def _framing(ctx: click.Context, parameter: click.Parameter, text: str) -> Frami
     show_default=True,
     help="How long to wait for a connection, and for each reply; 0: for ever.",
 )
-def send(words: tuple[str, ...], framing: Framing, ca: str | None, timeout: float) -> None:
+def send(words: tuple[str, ...], framing: str, ca: str | None, timeout: float) -> None:
     """Send each MESSAGE to the server, and print each reply on a line.
 
     "-" as MESSAGE reads messages from standard input, one per line, and sends
@@ -71,13 +64,26 @@ def send(words: tuple[str, ...], framing: Framing, ca: str | None, timeout: floa
             raise click.UsageError(f"No message: what shall be sent to {escape(endpoint)}?")
         words = tuple(rest)
     try:
-        client = connect(endpoint, framing=framing, timeout=timeout or None, ca_file=ca)
+        cutting = parse_framing(framing)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint="'--framing'") from error
+    try:
+        client = connect(endpoint, framing=cutting, timeout=timeout or None, ca_file=ca)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
+    answered = False
     with client:
         for message in _messages(words):
-            client.send(message)
-            _print(client.receive())
+            try:
+                client.send(message)
+                reply = client.receive()
+            except ConnectionClosed as error:
+                if answered:
+                    raise
+                # Nothing at all came back: most often the two do not speak the same.
+                raise Failed(f"{error}; is {framing} the server's framing?") from error
+            answered = True
+            _print(reply)
 
 
 def _messages(words: Iterable[str]) -> Iterator[bytes]:

@@ -190,6 +190,9 @@ class MessageConnection:
             elif reply.__class__ is bytes and len(reply) < BIG_PAYLOAD:
                 answer = self._framing.encode(reply)
                 stats.messages_out += 1
+            elif reply.__class__ is bytes:
+                self._replies.append(reply)
+                self._write_replies()
             elif reply is not None:
                 self._settle(reply)
                 self._write_replies()

@@ -144,6 +144,16 @@ class Bridge(Protocol):
         """See ``Hub``."""
         return self._hub.time()
 
+    @property
+    def turning(self) -> bool:
+        """See ``Hub``."""
+        return self._hub.turning
+
+    @property
+    def dirty(self) -> list[Descriptor]:
+        """See ``Hub``."""
+        return self._hub.dirty
+
     def time(self) -> float:
         """See ``Hub``."""
         return self._hub.time()

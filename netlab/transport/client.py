@@ -56,6 +56,8 @@ def connect_stream(
     if ca_file is not None:
         endpoint = _trusting(reactor, name, ca_file)
     elif isinstance(endpoint, str):
+        if ":[" in endpoint:  # tcp:[::1]:8032, which Twisted writes with backslashes
+            endpoint = str(parse_target(endpoint))
         endpoint = parse_client_endpoint(reactor, endpoint)
     return _Attempt(
         reactor, endpoint, name, receiver, timeout, limits or Limits(), stats or Stats()
