@@ -7,8 +7,8 @@ monotonic clock, all sizes in bytes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 from netlab.errors import ConfigurationError
 
@@ -30,7 +30,7 @@ def default_max_connections() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a peer may take of this process. Any timeout may be ``None``: no limit.
+    """What a peer may take of this process. A timeout may be ``None``, but for ``close_timeout``.
 
     max_connections    connections served at a time; the next one is accepted and closed.
                        ``None``: half of the descriptor limit.
@@ -60,21 +60,25 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None:
-                if field.name == "close_timeout":
-                    raise ConfigurationError("close_timeout must be a number: a close always ends")
-                continue
-            whole = field.name.startswith("max_") or field.name.endswith("_water")
-            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-                raise ConfigurationError(
-                    f"{field.name} must be a {'whole number' if whole else 'number of seconds'}, "
-                    f"not {value!r}"
-                )
-            if not math.isfinite(value) or value < (0 if field.name == "low_water" else 1e-9):
-                raise ConfigurationError(f"{field.name} must be above 0, not {value!r}")
+            _check(field.name, getattr(self, field.name))
         if not self.low_water < self.high_water <= self.max_buffered:
             raise ConfigurationError(
                 "the water marks must rise: low_water < high_water <= max_buffered, "
                 f"not {self.low_water}, {self.high_water}, {self.max_buffered}"
             )
+
+
+_COUNTS = ("max_connections", "max_per_address", "high_water", "low_water", "max_buffered")
+_NEEDED = ("close_timeout", "high_water", "low_water", "max_buffered")
+_MOST = 10**9
+
+
+def _check(name: str, value: Any) -> None:
+    if value is None and name not in _NEEDED:
+        return
+    kinds, what = (int, "a whole number") if name in _COUNTS else ((int, float), "seconds")
+    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 < value <= _MOST:
+        none = "" if name in _NEEDED else ", or None for no limit"
+        raise ConfigurationError(
+            f"{name} must be {what} above 0 and up to {_MOST}{none}, not {value!r}"
+        )
