@@ -16,10 +16,8 @@ A connection is in one of these states:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
-from functools import partial
+from collections.abc import Awaitable
 from time import monotonic
-from types import CoroutineType, coroutine
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -38,6 +36,7 @@ from netlab.framing import Framing
 from netlab.framing.base import BIG_PAYLOAD
 from netlab.transport import NEVER, Limits, Log, Stream
 
+from .answers import begin, message_of
 from .protocol import MessageProtocol, Sending, Sent
 
 BUDGET = 256
@@ -381,19 +380,9 @@ class MessageConnection:
 
     def _settle(self, result: Any) -> bool:
         """Takes an answer that is not plain bytes; returns whether it is there already."""
-        if isinstance(result, CoroutineType):
-            try:
-                waits_for = result.send(None)
-            except StopIteration as stop:
-                self._accept(stop.value)
-                return True
-            pending: Deferred[Any] = Deferred.fromCoroutine(_resume(result, waits_for))
-        elif isinstance(result, Deferred):
-            pending = result
-        elif isinstance(result, Awaitable):
-            return self._settle(_wait_for(result))
-        else:
-            self._accept(result)
+        pending = begin(result)
+        if not isinstance(pending, Deferred):
+            self._accept(pending)
             return True
         self._running = pending
         pending.addBoth(self._answered)
@@ -403,14 +392,8 @@ class MessageConnection:
         return False
 
     def _accept(self, value: Any) -> None:
-        if value is None:
-            return
-        if not isinstance(value, (bytes, bytearray, memoryview)):
-            raise TypeError(
-                f"a handler returned {type(value).__name__}: return bytes, None, "
-                "or an awaitable of either"
-            )
-        self._replies.append(bytes(value))
+        if value is not None:
+            self._replies.append(message_of(value))
 
     def _answered(self, result: Any) -> None:
         running, self._running = self._running, None
@@ -492,24 +475,3 @@ class MessageConnection:
         elif self.stream.read_more():
             return  # more was there: its own end comes back here
         self.close()
-
-
-@coroutine
-def _resume(handler: CoroutineType[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
-    """Goes on with a coroutine that was already driven to its first pause."""
-    step: Callable[[], Any]
-    while True:
-        try:
-            value = yield waits_for
-        except BaseException as error:
-            step = partial(handler.throw, error)
-        else:
-            step = partial(handler.send, value)
-        try:
-            waits_for = step()
-        except StopIteration as stop:
-            return stop.value
-
-
-async def _wait_for(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable

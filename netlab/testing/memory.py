@@ -28,7 +28,7 @@ from netlab.message.connection import MessageConnection
 from netlab.message.protocol import MessageProtocol
 from netlab.message.server import Application, MessageServer
 from netlab.transport import Limits, Stream
-from netlab.transport.stream import SocketStream
+from netlab.transport.sockets import SocketStream
 
 from .network import Faults, MemoryHub, MemorySocket, socket_pair
 

@@ -1,13 +1,14 @@
 """Sockets, TLS, timers, limits, back-pressure and draining. Knows no service."""
 
+from .addresses import address_text
 from .endpoints import has_ipv6, loopback, parse_client_endpoint, parse_server_endpoint
 from .hub import Hub, hub_for
 from .limits import Limits, default_max_connections
 from .log import LEVELS, Log, set_level
+from .receiver import Receiver
 from .server import DEFAULT_GRACE, StreamServer
 from .stats import Stats
-from .stream import NEVER, Receiver, Stream
-from .text import address_text
+from .stream import NEVER, Stream
 
 __all__ = [
     "DEFAULT_GRACE",

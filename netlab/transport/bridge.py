@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .hub import READ, WRITE, Descriptor, Hub
-from .stream import _JOIN
+from .stream import JOIN
 
 _FD = 0  # the bridge watches one "descriptor"; its number means nothing
 
@@ -99,7 +99,7 @@ class Bridge(Protocol):
         """See ``IProtocol``."""
         self._inbox.append(data)
         self._waiting += len(data)
-        if self._waiting > _JOIN and self._reading:
+        if self._waiting > JOIN and self._reading:
             self._reading = False
             self._producer().pauseProducing()
         self._announce()
@@ -229,7 +229,7 @@ class Bridge(Protocol):
         self._inbox = [data[size:]] if len(data) > size else []
         data = data[:size]
         self._waiting -= len(data)
-        if not self._reading and self._waiting <= _JOIN // 4 and self.transport is not None:
+        if not self._reading and self._waiting <= JOIN // 4 and self.transport is not None:
             self._reading = True
             self._producer().resumeProducing()
         return data

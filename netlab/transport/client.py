@@ -27,8 +27,10 @@ from .deadline import Deadline
 from .endpoints import parse_client_endpoint, reason_text
 from .hub import Hub, hub_for
 from .limits import Limits
+from .receiver import Receiver
+from .sockets import SocketStream
 from .stats import Stats
-from .stream import Receiver, SocketStream, Stream
+from .stream import Stream
 from .tls import reason_of
 
 

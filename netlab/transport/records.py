@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from OpenSSL import SSL
 
-from .stream import BytesLike
+from netlab.framing.base import BytesLike
 
 RECORD = 16 * 1024
 """The most plain text that one TLS record holds (RFC 8446, section 5.1)."""

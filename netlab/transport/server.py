@@ -25,15 +25,17 @@ from netlab.errors import (
 from netlab.escaping import escape
 
 from .acceptor import Acceptor
+from .addresses import RawAddress, address_of, address_text
 from .bridge import Bridge
 from .endpoints import server_endpoint
 from .hub import Hub, hub_for
 from .limits import Limits, default_max_connections
 from .log import Log, debugging
 from .proxyheader import ProxyHeader
+from .receiver import Receiver
+from .sockets import SocketStream
 from .stats import Stats
-from .stream import RawAddress, Receiver, SocketStream, Stream, address_of
-from .text import address_text
+from .stream import Stream
 from .tls import TLSStream, context_of
 
 DEFAULT_GRACE = 10.0
@@ -332,7 +334,7 @@ class StreamServer:
             for header in list(self._headers):
                 header.finish(None, None, ServerStopping("the server is stopping"))
             for stream in list(self.streams):
-                stream.drain()
+                self._hub.soon(stream.drain)
         if grace <= 0:
             self.abort()
         return done

@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 
+from .addresses import address_text
 from .log import Log
 from .server import DEFAULT_GRACE
-from .text import address_text
 
 
 class Server(Protocol):

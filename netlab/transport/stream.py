@@ -1,12 +1,12 @@
-"""A connection as netlab's services see it, and the plain socket below it.
+"""A connection as netlab's services see it.
 
 A service is a ``Receiver``: it is told what arrives, and answers through the
 ``Stream``. Everything that keeps a connection honest lives *here*: what is
 written goes out once at the end of the turn; reading stops while more than
 ``high_water`` bytes wait to be sent; a close flushes, half-closes and waits
 for the peer's end, and ends at its deadline whatever the peer does. All
-changes of a connection's state are in ``Stream``; ``SocketStream`` and
-``netlab.transport.tls.TLSStream`` only move bytes.
+changes of a connection's state are in ``Stream``; its kinds, ``SocketStream``
+and ``TLSStream``, only move bytes.
 
 Promises to a receiver: it is never called from within a call it makes, the
 calls come in the order ``connected``, then any, then ``lost`` exactly once,
@@ -19,9 +19,8 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from netlab.errors import (
@@ -32,64 +31,24 @@ from netlab.errors import (
     NetlabError,
     WriteTimeout,
 )
+from netlab.framing.base import BytesLike
 
+from .addresses import RawAddress, address_of
 from .hub import READ, WRITE, Hub
 from .limits import Limits
+from .receiver import Receiver
 from .stats import Stats
 
 _ERROR, _HANGUP = 8, 16  # EPOLLERR and EPOLLHUP
-_JOIN = 64 * 1024
-_MAX_VECTOR = 64
+JOIN = 64 * 1024
+"""Buffers of up to so many bytes together are joined before they are sent."""
 
 # Why a stream does not read: any of these, or'ed together.
-_HELD, _FULL, _CLOSING = 1, 2, 4
+HELD, FULL, CLOSING = 1, 2, 4
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 NEVER = float("inf")
-
-BytesLike = bytes | bytearray | memoryview
-RawAddress = IAddress | tuple[Any, ...] | str | bytes | None
-
-
-def address_of(raw: RawAddress) -> IAddress:
-    """A Twisted address made of what a socket calls one; an address stays as it is."""
-    if isinstance(raw, tuple):
-        if len(raw) == 2:
-            return IPv4Address("TCP", raw[0], raw[1])
-        return IPv6Address("TCP", *raw)
-    if raw is None or isinstance(raw, (str, bytes)):
-        return UNIXAddress(raw or None)
-    return raw
-
-
-class Receiver(Protocol):
-    """A service's side of one connection."""
-
-    def connected(self, stream: Stream) -> None:
-        """The connection is ready to use."""
-
-    def data_received(self, data: bytes) -> bytes | None:
-        """``data`` came; it is never empty. What is returned is sent, behind what was written.
-
-        Only a small answer may be returned, and none after a ``close`` or ``abort``;
-        ``Stream.write`` is for all others.
-        """
-
-    def end_received(self) -> None:
-        """The peer will send nothing more, but may still read (a half-close)."""
-
-    def can_write(self) -> None:
-        """What waits to be sent has fallen to ``low_water`` after ``stream.full``."""
-
-    def check(self, now: float) -> float:
-        """Ends what is overdue at ``now``; returns when to look again (or ``NEVER``)."""
-
-    def drain(self) -> None:
-        """The server stops: finish what has begun, then ``close``."""
-
-    def lost(self, reason: NetlabError | None) -> None:
-        """The connection is gone; ``None`` is an orderly end."""
 
 
 class Stream:
@@ -149,7 +108,7 @@ class Stream:
         self._peer = peer
         self._host = host
         self.buffered = 0
-        self.read_size = _JOIN
+        self.read_size = JOIN
         self.last_activity = hub.now
         self.next_check = hub.now
         self._sock = sock
@@ -189,12 +148,12 @@ class Stream:
     @property
     def full(self) -> bool:
         """Whether more than ``high_water`` bytes wait to be sent."""
-        return bool(self._hold & _FULL)
+        return bool(self._hold & FULL)
 
     @property
     def closing(self) -> bool:
         """Whether the connection is being closed, or is gone."""
-        return bool(self._hold & _CLOSING)
+        return bool(self._hold & CLOSING)
 
     def get_handle(self) -> Any:
         """The socket below (on TLS, the ``OpenSSL.SSL.Connection``)."""
@@ -207,7 +166,7 @@ class Stream:
 
     def write(self, data: BytesLike) -> None:
         """Sends ``data`` at the end of this turn; nothing happens after ``close``."""
-        if self._hold & _CLOSING:
+        if self._hold & CLOSING:
             return
         self._out.append(data)
         buffered = self.buffered = self.buffered + len(data)
@@ -223,12 +182,12 @@ class Stream:
 
     def pause(self) -> None:
         """Reads no more until ``resume``. The kernel is told only if it insists."""
-        self._hold |= _HELD
+        self._hold |= HELD
 
     def resume(self) -> None:
         """Reads again, unless output is above ``high_water`` or the stream is closing."""
-        if self._hold & _HELD:
-            self._hold &= ~_HELD
+        if self._hold & HELD:
+            self._hold &= ~HELD
             self._read_again()
 
     def close(self, reason: NetlabError | None = None) -> None:
@@ -236,9 +195,9 @@ class Stream:
 
         ``reason`` is what ``lost`` will be told; without one it is an orderly end.
         """
-        if self._hold & _CLOSING:
+        if self._hold & CLOSING:
             return
-        self._hold |= _CLOSING
+        self._hold |= CLOSING
         self._reason = reason
         self._close_at = self.hub.time() + self.limits.close_timeout
         self.next_check = min(self.next_check, self._close_at)
@@ -258,7 +217,7 @@ class Stream:
 
     def drain(self) -> None:
         """The server stops: the receiver finishes what it has and closes."""
-        if not self._hold & _CLOSING:
+        if not self._hold & CLOSING:
             self.receiver.drain()
 
     def read_more(self) -> bool:
@@ -371,9 +330,9 @@ class Stream:
         self._stuck_since = NEVER
         if self._mask & WRITE:
             self._set_mask(self._mask & ~WRITE)
-        if self._hold & _FULL:
+        if self._hold & FULL:
             self._not_full()
-        if self._hold & _CLOSING and not self._out and not self._ended:
+        if self._hold & CLOSING and not self._out and not self._ended:
             self._half_close()
 
     def _wait_to_write(self, *, moved: bool) -> None:
@@ -385,14 +344,14 @@ class Stream:
             if limits.write_timeout is not None:
                 self.next_check = min(self.next_check, now + limits.write_timeout)
         if self.buffered > limits.high_water:
-            self._hold |= _FULL
-        elif self.buffered <= limits.low_water and self._hold & _FULL:
+            self._hold |= FULL
+        elif self.buffered <= limits.low_water and self._hold & FULL:
             self._not_full()
         if not self._mask & WRITE:
             self._set_mask(self._mask | WRITE)
 
     def _not_full(self) -> None:
-        self._hold &= ~_FULL
+        self._hold &= ~FULL
         self._read_again()
         if not self.closing:
             self.receiver.can_write()
@@ -432,7 +391,7 @@ class Stream:
     def _end_of_input(self) -> None:
         self._peer_ended = True
         self._set_mask(self._mask & ~READ)
-        if self._hold & _CLOSING:
+        if self._hold & CLOSING:
             if self._shut:
                 self._finish(self._reason)
             return
@@ -444,7 +403,7 @@ class Stream:
 
     def _stop_reading(self) -> bool:
         """Whether to leave unread what is there: told by the hold, except while lingering."""
-        if self._hold & _CLOSING and self._shut:
+        if self._hold & CLOSING and self._shut:
             return False
         self._set_mask(self._mask & ~READ)
         return True
@@ -455,7 +414,7 @@ class Stream:
             self.hub.modify(self._fd, mask)
 
     def _broken(self, error: OSError) -> None:
-        if self._hold & _CLOSING and self._shut:
+        if self._hold & CLOSING and self._shut:
             self._finish(self._reason)
         elif error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
             self._finish(ConnectionReset("the peer reset the connection"))
@@ -467,7 +426,7 @@ class Stream:
         if self._ended:
             return
         self._ended = True
-        self._hold |= _CLOSING
+        self._hold |= CLOSING
         self._reason = reason
         self._out.clear()
         self.buffered = 0
@@ -482,65 +441,3 @@ class Stream:
         finally:
             if self._on_lost is not None:
                 self._on_lost(self, self._reason)
-
-
-class SocketStream(Stream):
-    """A stream on a connected, non-blocking stream socket: TCP, TCP on IPv6, UNIX."""
-
-    __slots__ = ()
-
-    def readable(self) -> None:
-        """Reads once and hands on what came."""
-        if self._hold and self._stop_reading():
-            return
-        try:
-            data = self._sock.recv(self.read_size)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._broken(error)
-            return
-        if not data:
-            self._end_of_input()
-            return
-        self.last_activity = self.hub.now
-        self.stats.bytes_in += len(data)
-        if self._hold:  # closed: the peer's last words are not wanted
-            return
-        answer = self.receiver.data_received(data)
-        if answer is not None:  # write(), in short: a stream that reads is neither full nor closed
-            self._out.append(answer)
-            self.buffered += len(answer)
-            if not self._dirty:
-                self._dirty = True
-                self.hub.dirty.append(self)
-
-    def flush(self) -> None:
-        """See ``Stream.flush``."""
-        self._dirty = False
-        if self._ended or self._mask & WRITE:
-            return
-        out = self._out
-        if len(out) == 1 and not self._hold:
-            # Nearly always: one answer, and the kernel takes it. _send() in short.
-            try:
-                sent = self._sock.send(out[0])
-            except OSError:
-                self._send()  # tries again, and knows what to do about it
-                return
-            if sent == self.buffered:
-                out.clear()
-                self.buffered = 0
-                self.stats.bytes_out += sent
-            else:
-                self._sent(sent)
-        else:
-            self._send()
-
-    def _transmit(self) -> int:
-        out = self._out
-        if len(out) == 1:
-            return self._sock.send(out[0])
-        if self.buffered <= _JOIN:
-            return self._sock.send(b"".join(out))
-        return self._sock.sendmsg(out[:_MAX_VECTOR])

@@ -17,10 +17,11 @@ from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from netlab.errors import HandshakeTimeout, TLSFailed
+from netlab.framing.base import BytesLike
 
 from .hub import READ, WRITE
 from .records import RECORD, Records, records_of
-from .stream import _CLOSING, BytesLike, Stream
+from .stream import CLOSING, Stream
 
 _JOIN_MOST = 256 * 1024
 _CORK: int = getattr(socket, "TCP_CORK", 0)
@@ -92,7 +93,7 @@ class TLSStream(Stream):
             return
         self.last_activity = self.hub.now
         self.stats.bytes_in += len(data)
-        if not self._hold & _CLOSING:
+        if not self._hold & CLOSING:
             answer = self.receiver.data_received(data)
             if answer is not None:
                 self.write(answer)

@@ -1,11 +1,26 @@
-"""Addresses as text for people."""
+"""Addresses: as Twisted knows them, made of what sockets say, and as text for people."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from netlab.escaping import escape
+
+RawAddress = IAddress | tuple[Any, ...] | str | bytes | None
+
+
+def address_of(raw: RawAddress) -> IAddress:
+    """A Twisted address made of what a socket calls one; an address stays as it is."""
+    if isinstance(raw, tuple):
+        if len(raw) == 2:
+            return IPv4Address("TCP", raw[0], raw[1])
+        return IPv6Address("TCP", *raw)
+    if raw is None or isinstance(raw, (str, bytes)):
+        return UNIXAddress(raw or None)
+    return raw
 
 
 def address_text(address: IAddress | None) -> str:

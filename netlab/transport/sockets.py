@@ -1,0 +1,71 @@
+"""Streams on plain sockets: the path that every message of a busy server takes."""
+
+from __future__ import annotations
+
+from .hub import WRITE
+from .stream import JOIN, Stream
+
+_MAX_VECTOR = 64
+"""Buffers given to one sendmsg(2)."""
+
+
+class SocketStream(Stream):
+    """A stream on a connected, non-blocking stream socket: TCP, TCP on IPv6, UNIX."""
+
+    __slots__ = ()
+
+    def readable(self) -> None:
+        """Reads once and hands on what came."""
+        if self._hold and self._stop_reading():
+            return
+        try:
+            data = self._sock.recv(self.read_size)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._broken(error)
+            return
+        if not data:
+            self._end_of_input()
+            return
+        self.last_activity = self.hub.now
+        self.stats.bytes_in += len(data)
+        if self._hold:  # closed: the peer's last words are not wanted
+            return
+        answer = self.receiver.data_received(data)
+        if answer is not None:  # write(), in short: a stream that reads is neither full nor closed
+            self._out.append(answer)
+            self.buffered += len(answer)
+            if not self._dirty:
+                self._dirty = True
+                self.hub.dirty.append(self)
+
+    def flush(self) -> None:
+        """See ``Stream.flush``."""
+        self._dirty = False
+        if self._ended or self._mask & WRITE:
+            return
+        out = self._out
+        if len(out) == 1 and not self._hold:
+            # Nearly always: one answer, and the kernel takes it. _send() in short.
+            try:
+                sent = self._sock.send(out[0])
+            except OSError:
+                self._send()  # tries again, and knows what to do about it
+                return
+            if sent == self.buffered:
+                out.clear()
+                self.buffered = 0
+                self.stats.bytes_out += sent
+            else:
+                self._sent(sent)
+        else:
+            self._send()
+
+    def _transmit(self) -> int:
+        out = self._out
+        if len(out) == 1:
+            return self._sock.send(out[0])
+        if self.buffered <= JOIN:
+            return self._sock.send(b"".join(out))
+        return self._sock.sendmsg(out[:_MAX_VECTOR])
