@@ -179,9 +179,8 @@ class MessageConnection:
             self._stop_frame_clock()
         stats = self.stream.stats
         stats.messages_in += 1
-        self._handling = True
-        self._began = began = monotonic()
         answer = None
+        began = monotonic()
         try:
             reply = self._handler(messages[0])
             if self._stopped:
@@ -189,19 +188,14 @@ class MessageConnection:
             elif reply.__class__ is bytes and len(reply) < BIG_PAYLOAD:
                 answer = self._framing.encode(reply)
                 stats.messages_out += 1
-            elif reply.__class__ is bytes:
-                self._replies.append(reply)
-                self._write_replies()
             elif reply is not None:
-                self._settle(reply)
-                self._write_replies()
+                self._began = began
+                if self._settle(reply):
+                    self._write_replies()
         except Exception:
             self._handler_failed(Failure())
-        self._handling = False
         if self._running is None:
             stats.handler_seconds += monotonic() - began
-        if self._stopped:
-            self.stream.close()
         return answer
 
     def _after_read(self, messages: list[bytes]) -> None:
@@ -379,13 +373,18 @@ class MessageConnection:
     # -- answers that take time
 
     def _settle(self, result: Any) -> bool:
-        """Takes an answer that is not plain bytes; returns whether it is there already."""
+        """Takes an answer of any kind; returns whether it is there already."""
+        if result.__class__ is bytes:
+            self._replies.append(result)
+            return True
         pending = begin(result)
         if not isinstance(pending, Deferred):
             self._accept(pending)
             return True
         self._running = pending
+        handling, self._handling = self._handling, True
         pending.addBoth(self._answered)
+        self._handling = handling
         if self._running is None:
             return True
         self.stream.pause()
