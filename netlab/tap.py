@@ -24,6 +24,7 @@ from netlab.transport import (
     DEFAULT_GRACE,
     LEVELS,
     Limits,
+    Log,
     default_max_connections,
     loopback,
     set_level,
@@ -208,6 +209,8 @@ SERVICES: dict[str, tuple[type[CommonOptions], Callable[[Any], ServerService]]] 
 class NetlabService(DrainingService):
     """Everything that one ``twistd netlab`` serves."""
 
+    log = Log()
+
     def __init__(self, reactor: Any, options: dict[str, CommonOptions]) -> None:
         super().__init__(reactor)
         self.options = options
@@ -221,14 +224,19 @@ class NetlabService(DrainingService):
                 each.stopService()
             text = f"netlab: {error}"
             print(text, file=sys.__stderr__)
-            failed = StartUpFailed(text)
+            # A daemon has no standard error; twistd passes on the first hundred bytes.
+            self.log.critical("{error}", error=str(error))
+            failed = StartUpFailed(str(error))
             failed.code = 1
             raise failed from None
 
     def startService(self) -> None:
-        """Starts, and says what listens where."""
+        """Starts, and says what listens where once signals are heard too."""
         super().startService()
-        if sys.__stdout__ is not None:
+        self.reactor.callWhenRunning(self._say)
+
+    def _say(self) -> None:
+        if sys.__stdout__ is not None and self.running:
             print_table(sys.__stdout__, [row for each in self for row in self._rows(each)])
 
     def _rows(self, service: Any) -> list[Listening]:

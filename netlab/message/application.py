@@ -71,7 +71,7 @@ def _import(name: str, module_name: str) -> Any:
         where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
         if isinstance(error, SyntaxError):
             where = f" ({error.filename}, line {error.lineno})"
-        what = getattr(error, "msg", None) or error
+        what = escape(str(getattr(error, "msg", None) or error))
         raise _wrong(name, f"importing it raised {type(error).__name__}: {what}{where}") from error
 
 

@@ -13,7 +13,8 @@ from .log import Log
 _BATCH = 64
 """Connections accepted in one turn."""
 _BACKLOG = 4096
-"""Connections accepted at the most when the listener is about to close."""
+"""Connections that the kernel holds for us; Twisted's 50 overflow in a burst, which costs
+each client a second. Also how many are taken on when the listener is about to close."""
 _BACK_OFF = 1.0
 """Seconds without accepting after the operating system refused a descriptor."""
 _TRANSIENT = (errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.EINTR)
@@ -23,7 +24,8 @@ class Acceptor:
     """Accepts on a listening, non-blocking socket.
 
     ``accepted(sock, address)`` is called for each connection; ``refused()``
-    when the operating system will not give one. After such an error (too many
+    when the operating system will not give one. ``backlog`` is what the endpoint asked for;
+    less than ``_BACKLOG`` is raised to it. After such an error (too many
     open files, no memory) it leaves the listener alone for a second: the
     reactor's own port would come back to it at once, and log each time.
     """
@@ -36,6 +38,7 @@ class Acceptor:
         listener: socket.socket,
         accepted: Callable[[socket.socket, Any], None],
         refused: Callable[[], None],
+        backlog: int = 0,
     ) -> None:
         self.hub = hub
         self.listener = listener
@@ -44,6 +47,7 @@ class Acceptor:
         self._fd = listener.fileno()
         self._closed = False
         self._resume_at: float | None = None
+        listener.listen(max(backlog, _BACKLOG))
         if listener.family != getattr(socket, "AF_UNIX", None):
             # Accepted sockets inherit these, which saves two calls for each.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

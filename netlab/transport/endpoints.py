@@ -99,6 +99,8 @@ def _meaning(text: str, error: Exception, examples: str) -> str:
     detail = reason_text(error)
     if not rest and kind.isdigit():
         detail = f"say what kind of endpoint it is: tcp:{kind}"
+    elif kind == "systemd":
+        detail = "systemd has passed no such socket: does the unit's .socket file name it?"
     elif isinstance(error, KeyError) or "Unknown endpoint type" in detail:
         detail = f"there is no endpoint type {kind!r}"
     elif "invalid literal for int" in detail:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
+from ipaddress import ip_address
 
+from twisted.internet.address import IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.protocols.haproxy import _v1parser, _v2parser
 from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
@@ -123,4 +125,12 @@ class ProxyHeader:
         self._finished = True
         self.hub.stop_ticking(self.tick)
         self.hub.unregister(self._fd)
-        self.done(self.sock, peer, host, error)
+        self.done(self.sock, _usual(peer), _usual(host), error)
+
+
+def _usual(address: IAddress | None) -> IAddress | None:
+    """``address`` with its host as everybody writes it (RFC 5952): one host, one text."""
+    if isinstance(address, IPv6Address):
+        host = str(ip_address(address.host))
+        return IPv6Address("TCP", host, address.port)
+    return address

@@ -132,7 +132,13 @@ class StreamServer:
             self._accepted(sock, address, tls, proxied)
 
         self._acceptors.append(
-            Acceptor(self._hub, port.socket, accepted, lambda: self._count("accept_error"))
+            Acceptor(
+                self._hub,
+                port.socket,
+                accepted,
+                lambda: self._count("accept_error"),
+                port.backlog or 0,
+            )
         )
         return port
 

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from .hub import WRITE
+import socket
+from array import array
+from typing import Any
+
+from .hub import READ, WRITE
 from .stream import JOIN, Stream
 
 _MAX_VECTOR = 64
 """Buffers given to one sendmsg(2)."""
+
+
+try:
+    from fcntl import ioctl
+    from termios import TIOCOUTQ
+except ImportError:  # not a POSIX system
+
+    def unsent(sock: Any) -> int:
+        """Not known here."""
+        return 0
+
+else:
+
+    def unsent(sock: Any) -> int:
+        """Bytes in the kernel that the peer's has not taken (SIOCOUTQ, tcp(7), unix(7))."""
+        if not isinstance(sock, socket.socket):  # a bridge, or memory
+            return 0
+        count = array("i", [0])
+        try:
+            ioctl(sock, TIOCOUTQ, count)
+        except OSError:
+            return 0
+        return count[0]
 
 
 class SocketStream(Stream):
@@ -33,7 +60,11 @@ class SocketStream(Stream):
         if self._hold:  # closed: the peer's last words are not wanted
             return
         answer = self.receiver.data_received(data)
-        if answer is not None:  # write(), in short: a stream that reads is neither full nor closed
+        if answer is None:
+            return
+        if self._mask != READ:
+            self.write(answer)
+        else:  # write() in short: nothing waits for the kernel
             self._out.append(answer)
             self.buffered += len(answer)
             if not self._dirty:
@@ -61,6 +92,9 @@ class SocketStream(Stream):
                 self._sent(sent)
         else:
             self._send()
+
+    def _in_kernel(self) -> int:
+        return unsent(self._sock)
 
     def _transmit(self) -> int:
         out = self._out

@@ -79,6 +79,7 @@ class Stream:
         "_shut",
         "_sock",
         "_stuck_since",
+        "_unread",
         "buffered",
         "hub",
         "last_activity",
@@ -124,6 +125,7 @@ class Stream:
         self._ended = False
         self._close_at = NEVER
         self._stuck_since = NEVER
+        self._unread = 0
         self._reason: NetlabError | None = None
 
     def __repr__(self) -> str:
@@ -177,8 +179,11 @@ class Stream:
                 hub.dirty.append(self)
             else:
                 hub.mark_dirty(self)
-        if buffered > self._high_water and not self._mask & WRITE:
-            self._send()  # now, so that ``full`` is known before more is written
+        if buffered > self._high_water:
+            if self._mask & WRITE:  # the kernel has enough already
+                self._hold |= FULL
+            else:
+                self._send()  # now, so that ``full`` is known before more is written
 
     def pause(self) -> None:
         """Reads no more until ``resume``. The kernel is told only if it insists."""
@@ -240,6 +245,8 @@ class Stream:
         due = self._close_at
         if limits.write_timeout is not None and self._out:
             stuck = self._stuck_since + limits.write_timeout
+            if now >= stuck and self._peer_has_read():
+                stuck = now + limits.write_timeout
             if now >= stuck:
                 self.abort(
                     WriteTimeout(
@@ -286,7 +293,7 @@ class Stream:
             self.readable()
 
     def _hangup(self) -> NetlabError | None:
-        if self._shut and self._peer_ended:
+        if self._shut:  # all was sent, and the peer has ended too
             return None
         return ConnectionReset("the peer closed the connection before its answers were sent")
 
@@ -341,6 +348,7 @@ class Stream:
         limits = self.limits
         if moved or self._stuck_since == NEVER:
             self._stuck_since = now
+            self._unread = self._in_kernel()
             if limits.write_timeout is not None:
                 self.next_check = min(self.next_check, now + limits.write_timeout)
         if self.buffered > limits.high_water:
@@ -355,6 +363,23 @@ class Stream:
         self._read_again()
         if not self.closing:
             self.receiver.can_write()
+
+    def _in_kernel(self) -> int:
+        """Bytes given to the kernel that the peer has not taken; 0 when that is not known."""
+        return 0
+
+    def _peer_has_read(self) -> bool:
+        """Whether the peer took anything since the stream got stuck, or since this was asked.
+
+        The kernel calls a socket writable again only when a third of its buffer,
+        which may be megabytes, is free. A slow peer needs longer for that than
+        ``write_timeout``, though it reads all the time.
+        """
+        before, self._unread = self._unread, self._in_kernel()
+        if self._unread >= before:
+            return False
+        self._stuck_since = self.hub.now
+        return True
 
     def _drop(self, sent: int) -> None:
         """Forgets the first ``sent`` bytes of what waits."""

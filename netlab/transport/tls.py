@@ -21,6 +21,7 @@ from netlab.framing.base import BytesLike
 
 from .hub import READ, WRITE
 from .records import RECORD, Records, records_of
+from .sockets import unsent
 from .stream import CLOSING, Stream
 
 _JOIN_MOST = 256 * 1024
@@ -163,6 +164,9 @@ class TLSStream(Stream):
             if cork:
                 self._sock.setsockopt(socket.IPPROTO_TCP, _CORK, 0)
         return sent
+
+    def _in_kernel(self) -> int:
+        return unsent(self._sock)
 
     def _shutdown_write(self) -> None:
         try:
