@@ -1,0 +1,1 @@
+"""netlab as its users meet it: real processes, real sockets."""
