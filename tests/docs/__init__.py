@@ -1,0 +1,1 @@
+"""Everything that the documents show is run."""

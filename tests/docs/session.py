@@ -1,0 +1,320 @@
+"""A reader who does what a document says.
+
+What a block of code in a document means to the reader:
+
+``python``   begins with a comment that names a file, which is written into an empty
+             folder; a later command must use it.
+``pycon``    a session with the interpreter, run by ``doctest``. All of a document's
+             sessions are one.
+``console``  commands, each after ``$ ``, run by the shell in that folder, and what
+             they print. ``...`` stands for anything, in a line or as a line. Where
+             no output is shown the status must be 0. ``twistd -n`` and ``python
+             serve_...`` are servers: they run until the document starts the next one.
+``ini``      a unit file of systemd; it begins with a comment that names its file.
+             The program that it starts is started, with a socket where it asks for one.
+``sh``       README's two one-liners.
+``text``     is not run, but after ``<!-- log -->`` it is what the server logs, after
+             ``<!-- reads: FRAMING -->`` what a decoder makes of reads, and after
+             ``<!-- tree -->`` the tree of exceptions.
+
+A server shall listen on a free port of the loopback interface and not on 8032, so
+commands, programs and expected outputs are translated: see ``Ports``.
+"""
+
+# trial's assertions have no annotations:
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import doctest
+import io
+import os
+import re
+import shlex
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import SkipTest
+
+from twisted.trial.unittest import TestCase
+
+from ..examples.processes import DEADLINE, READY, ROOT, Background, free_port, run
+
+DOCUMENTS = sorted(
+    [
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / each for each in ("README.md", "CHANGELOG.md", "examples/README.md")),
+    ]
+)
+SERVER = re.compile(r"(twistd -n|python serve_\w+\.py)\b[^;|&]*")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code: its kind, the comment above it, its lines, where it is."""
+
+    kind: str
+    comment: str
+    lines: tuple[str, ...]
+    where: str
+
+    @property
+    def text(self) -> str:
+        return "".join(f"{each}\n" for each in self.lines)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a ``console`` block and the lines that it shall print."""
+
+    line: str
+    expected: tuple[str, ...]
+    where: str
+
+    @property
+    def is_server(self) -> bool:
+        failing = any(each.startswith("netlab: ") for each in self.expected)
+        return SERVER.fullmatch(self.line.replace(".venv/bin/", "")) is not None and not failing
+
+
+def blocks(document: Path) -> Iterator[Block]:
+    """The blocks of code in a document."""
+    comment = kind = ""
+    inside: list[str] | None = None
+    for number, line in enumerate(document.read_text().splitlines(), 1):
+        where = f"{document.relative_to(ROOT)}:{number}"
+        if line.startswith("```"):
+            if inside is None:
+                kind, inside = line[3:], []
+            else:
+                yield Block(kind, comment, tuple(inside), where)
+                comment, inside = "", None
+        elif inside is not None:
+            inside.append(line)
+        elif line.strip():
+            found = re.fullmatch(r"<!-- (.*) -->", line)
+            comment = found[1] if found else ""
+    if inside is not None:
+        raise AssertionError(f"{document}: a block is not closed")
+
+
+def prose(document: Path) -> str:
+    """A document without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(block: Block) -> list[Command]:
+    """The commands of a ``console`` block."""
+    parts = re.split(r"^\$ (.*)$", block.text, flags=re.MULTILINE)
+    if parts[0].strip():
+        raise AssertionError(f"{block.where}: output without a command")
+    return [
+        Command(line, tuple(output.strip("\n").splitlines()), block.where)
+        for line, output in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+
+
+def tables(document: Path) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """The tables of a document: the cells of the head, and of each row."""
+    found = re.findall(r"^\|(.*)\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", prose(document), re.MULTILINE)
+    for head, rows in found:
+        yield cells(head), [cells(row[1:-1]) for row in rows.splitlines()]
+
+
+def cells(row: str) -> list[str]:
+    return [each.strip() for each in row.split("|")]
+
+
+def table(document: Path, *head: str) -> dict[str, list[str]]:
+    """The rows of the table that begins with these heads, by the names in their first cell."""
+    for titles, rows in tables(document):
+        if titles[: len(head)] == list(head):
+            return {name: row[1:] for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
+    raise AssertionError(f"{document.name} has no table with {head}")
+
+
+class Ports:
+    """Translates what a document says to where a test may listen."""
+
+    def __init__(self) -> None:
+        self.plain = free_port()
+        self.tls = free_port()
+
+    def numbers(self, text: str) -> str:
+        """Free ports instead of the well-known ones; also in programs."""
+        return text.replace("8032", str(self.plain)).replace("8443", str(self.tls))
+
+    def command(self, line: str) -> str:
+        """A command, or a line of output that shows one."""
+        line = line.replace(".venv/bin/", "")
+        if line.startswith("twistd ") or "; twistd " in line:
+            line = self._twistd(line)
+        # netlab send knows the usual port without being told.
+        line = re.sub(
+            r"netlab send((?: --\w+ \S+)*) (?!--|tcp:|tls:|unix:)",
+            r"netlab send\1 tcp:localhost:8032 ",
+            line,
+        )
+        return self.numbers(line)
+
+    def _twistd(self, line: str) -> str:
+        if "--pidfile" not in line:
+            line = line.replace("twistd -n", "twistd -n --pidfile=", 1)
+        listening = re.compile(r"--listen ('[^']+'|\S+)")
+        if not listening.search(line):
+            where = "netlab message --listen tcp:8032:interface=127.0.0.1"
+            return re.sub(r"netlab message|netlab$", where, line)
+        return listening.sub(lambda found: f"--listen {self._loopback(found[1])}", line)
+
+    def _loopback(self, quoted: str) -> str:
+        endpoint = quoted.strip("'")
+        kind = endpoint.removeprefix("haproxy:").partition(":")[0]
+        if kind in ("tcp", "tcp6", "ssl", "tls") and "interface=" not in endpoint:
+            # The second takes IPv4 on an IPv6 socket, as "every address" does.
+            four, both = "127.0.0.1", r"\:\:ffff\:127.0.0.1"
+            endpoint += f":interface={four if kind in ('tcp', 'ssl') else both}"
+        return shlex.quote(endpoint)
+
+
+def squeezed(text: str) -> str:
+    """With single spaces: a free port has more digits, and shifts a table's columns."""
+    return "\n".join(" ".join(each.split()) for each in text.splitlines())
+
+
+def pattern(lines: tuple[str, ...]) -> str:
+    """A regular expression for lines in which ``...`` stands for anything."""
+    parts = []
+    for line in lines:
+        if line.strip() == "...":
+            parts.append(r"(?:.*\n)*?")
+        else:
+            words = squeezed(line).split("...")
+            parts.append(".*".join(re.escape(each) for each in words) + "\n")
+    return "".join(parts)
+
+
+class Session:
+    """A reader who does what a document says, block by block, in an empty folder."""
+
+    def __init__(self, case: TestCase, folder: Path) -> None:
+        self.case = case
+        self.folder = folder
+        self.ports = Ports()
+        self.server: Background | None = None
+        self.names: dict[str, object] = {}
+        self.files: dict[str, Block] = {}
+        self.running: list[Background] = []
+        self.ran = ""
+
+    def read(self, document: Path) -> None:
+        """Does everything in ``document``."""
+        for block in blocks(document):
+            getattr(self, f"do_{block.kind}")(block)
+        for name, block in self.files.items():
+            others = [(self.folder / each).read_text() for each in self.files if each != name]
+            used = re.search(rf"\b{name.removesuffix('.py')}\b", "\n".join([self.ran, *others]))
+            self.case.assertTrue(used, f"{block.where}: {name} is never used")
+
+    def do_python(self, block: Block) -> None:
+        found = re.fullmatch(r"# (\w+\.py)", block.lines[0])
+        assert found, f"{block.where}: the first line names no file"
+        compile(block.text, block.where, "exec")
+        self.files[found[1]] = block
+        self.write(found[1])
+
+    def write(self, name: str) -> None:
+        """Writes a file with the ports of now."""
+        (self.folder / name).write_text(self.ports.numbers(self.files[name].text))
+
+    def do_pycon(self, block: Block) -> None:
+        test = doctest.DocTestParser().get_doctest(
+            block.text, self.names, block.where, block.where, 0
+        )
+        said = io.StringIO()
+        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+        runner.run(test, out=said.write, clear_globs=False)
+        self.names.update(test.globs)
+        self.case.assertEqual(runner.failures, 0, said.getvalue())
+
+    def do_console(self, block: Block) -> None:
+        for command in commands(block):
+            self.ran += command.line + "\n"
+            if "twistd" in command.line or command.is_server:
+                self.make_room()
+            if command.is_server:
+                self.serve(command)
+            else:
+                self.run(command)
+
+    def do_sh(self, block: Block) -> None:
+        """README's one-liner: what it installs is here already; what it serves is served."""
+        if block.comment != "test command":
+            last = block.text.rpartition("&& ")[2].strip()
+            self.make_room()
+            self.serve(Command(last, (), block.where))
+
+    def do_ini(self, block: Block) -> None:
+        """Is done in ``UnitFileTests``."""
+
+    def do_text(self, block: Block) -> None:
+        if block.comment == "log":
+            assert self.server is not None
+            lines = ("...", *block.lines, "...")
+            self.server.wait_for(lambda said: self.matches(lines, said))
+
+    def matches(self, expected: tuple[str, ...], said: str) -> bool:
+        wanted = tuple(self.ports.command(each) for each in expected)
+        return re.fullmatch(pattern(wanted), squeezed(said) + "\n") is not None
+
+    def serve(self, command: Command) -> None:
+        """Starts a server, in place of the one before."""
+        self.server = Background(self.ports.command(command.line), self.folder)
+        self.running.append(self.server)
+        if "twistd" in command.line:
+            self.server.wait_for(READY)
+        if command.expected:
+            expected = (*command.expected, "...")
+            self.server.wait_for(lambda said: self.matches(expected, said))
+
+    def run(self, command: Command) -> None:
+        """Runs a command, and compares."""
+        for word in ("nc", "xxd", "node", "openssl"):
+            if re.search(rf"(^|\| ){word} ", command.line) and shutil.which(word) is None:
+                raise SkipTest(f"{word} is not here")
+        line = self.ports.command(command.line)
+        end = time.monotonic() + DEADLINE
+        while True:
+            status, said = run(line, self.folder)
+            right = self.matches(command.expected, said)
+            # What a signal brings about takes a moment.
+            if right or not command.line.startswith("ls ") or time.monotonic() > end:
+                break
+            time.sleep(0.02)
+        told = f"{command.where}: {line}\nstatus {status}, printed:\n{said}"
+        if command.expected:
+            self.case.assertTrue(right, told)
+        else:
+            self.case.assertEqual((status, said), (0, ""), told)
+
+    def make_room(self) -> None:
+        """Tells the server to stop and, so as not to wait for that, takes other ports."""
+        if self.server is not None:
+            self.server.process.send_signal(signal.SIGTERM)
+            self.server = None
+        self.ports = Ports()
+        for name in self.files:
+            self.write(name)
+
+    def stop(self) -> None:
+        """Waits for the end of all servers, and ends one that went to the background."""
+        pidfile = self.folder / "netlab.pid"
+        if pidfile.exists():
+            try:
+                os.kill(int(pidfile.read_text()), signal.SIGTERM)
+            except ProcessLookupError:
+                pass  # as it should be: the document has stopped it
+        for each in self.running:
+            each.stop()

@@ -1,0 +1,1 @@
+"""Every example is run, as a user would run it."""
