@@ -28,6 +28,15 @@ def begin(result: Any) -> Any:
     return result
 
 
+def discard(result: Any) -> None:
+    """Lets go of a result that nobody will wait for."""
+    if isinstance(result, CoroutineType):
+        result.close()
+    elif isinstance(result, Deferred):
+        result.addErrback(lambda failure: None)
+        result.cancel()
+
+
 def message_of(value: Any) -> bytes:
     """``value`` as a message to send; raises ``TypeError`` when it is none."""
     if not isinstance(value, (bytes, bytearray, memoryview)):

@@ -66,7 +66,7 @@ def _import(name: str, module_name: str) -> Any:
             text = f"there is no module {module_name!r} in {folder} or among what is installed"
             raise _wrong(name, text) from error
         raise _wrong(name, f"{module_name!r} imports {error.name!r}, which is missing") from error
-    except Exception as error:  # the module's own code failed
+    except (Exception, SystemExit) as error:  # the module's own code failed
         frames = traceback.extract_tb(error.__traceback__)
         where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
         if isinstance(error, SyntaxError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from netlab.errors import (
     ConfigurationError,
     ConnectFailed,
+    ConnectionAborted,
     ConnectionClosed,
     DeadlineExceeded,
     LocalProtocolError,
@@ -123,7 +125,7 @@ class MessageClient:
         Raises ``OutgoingFrameTooLong``, ``ConnectionClosed`` or ``DeadlineExceeded``.
         A message that was sent when the connection broke is not sent again.
         """
-        session = self._session or await self._wait_until_up()
+        session = await self._ready_session()
         await session.send(message)
 
     async def receive(self, timeout: float | None = None) -> bytes:
@@ -135,27 +137,31 @@ class MessageClient:
         if self._inbox:
             return self._take()
         self._check_open()
-        waiter: Deferred[bytes] = Deferred(self._waiting_cancelled)
+        waiter: Deferred[bytes] = Deferred(self._waiting.remove)
         self._waiting.append(waiter)
         return await self._within(timeout, waiter, "no message came")
 
     async def request(self, message: bytes, timeout: float | None = None) -> bytes:
-        """Sends ``message`` and returns the answer to it.
+        """Sends ``message`` and returns the answer to it, within ``timeout`` seconds.
 
         Takes the n-th message from the server as the answer to the n-th request,
         also when an earlier request has timed out. Raises as ``send`` and ``receive``.
         """
-        session = self._session or await self._wait_until_up()
+        asking = ensureDeferred(self._request(message))
+        return await self._within(timeout, asking, "no answer came")
+
+    async def _request(self, message: bytes) -> bytes:
+        session = await self._ready_session()
         if self._inbox:
             raise LocalProtocolError(
                 f"{len(self._inbox)} messages wait to be received: they would be taken "
                 "for the answer"
             )
-        sending = session.send(message)
-        waiter: Deferred[bytes] = Deferred(_keep_place)
+        session.send(message)
+        # Given up, it stays in line all the same, to take the answer that is late.
+        waiter: Deferred[bytes] = Deferred(_stay)
         self._waiting.append(waiter)
-        await sending
-        return await self._within(timeout, waiter, "no answer came")
+        return await waiter
 
     def __aiter__(self) -> MessageClient:
         return self
@@ -179,13 +185,17 @@ class MessageClient:
             self._gone.append(gone)
             self._session.close()
             await gone
-        self._end(ConnectionClosed("the client is closed"))
+        self._end(ConnectionClosed("the client closed the connection"))
 
     def abort(self) -> None:
-        """Breaks the connection off at once."""
+        """Breaks the connection off at once, and connects no more."""
         self._closing = True
+        if self._redialing is not None:
+            self._redialing.cancel()
         if self._session is not None:
             self._session.abort()
+        else:
+            self._end(ConnectionAborted("the client was aborted"))
 
     # -- connecting
 
@@ -215,18 +225,24 @@ class MessageClient:
                 return
         self._end(last)
 
-    async def _wait_until_up(self) -> _Session:
-        self._check_open()
-        up: Deferred[None] = Deferred()
-        self._up.append(up)
-        await self._within(self._timeout, up, "not connected again")
-        if self._session is None:
-            raise ConnectionClosed("the connection was lost again")
-        return self._session
+    async def _ready_session(self) -> _Session:
+        """The connection, once there is one and it takes more."""
+        while True:
+            session = self._session
+            if session is None:
+                self._check_open()
+                up: Deferred[None] = Deferred(self._up.remove)
+                self._up.append(up)
+                await self._within(self._timeout, up, "not connected again")
+                continue
+            room = session.wait_for_room()
+            if room is None:
+                return session
+            await room
 
     def _check_open(self) -> None:
         if self._ended is not None:
-            raise self._ended
+            raise copy(self._ended)  # raised again and again, one would gather every frame
 
     # -- for the session
 
@@ -262,10 +278,13 @@ class MessageClient:
         self._session = None
         self._room = None
         gone, self._gone = self._gone, []
+        if reason is None:
+            closer = "client" if self._closing else "server"
+            reason = ConnectionClosed(f"the {closer} closed the connection")
         if self._backoff is None or self._closing:
-            self._end(reason or ConnectionClosed("the server closed the connection"))
+            self._end(reason)
         else:
-            self._fail_waiting(reason or ConnectionClosed("the server closed the connection"))
+            self._fail_waiting(reason)
             self._redialing = ensureDeferred(self._redial())
             self._redialing.addErrback(lambda failure: failure.trap(Exception) and None)
         for each in gone:
@@ -278,39 +297,39 @@ class MessageClient:
         waiting, self._up = self._up, []
         for each in waiting:
             if not each.called:
-                each.errback(self._ended)
+                each.errback(copy(self._ended))
 
     def _fail_waiting(self, reason: NetlabError) -> None:
         waiting, self._waiting = self._waiting, deque()
         for each in waiting:
             if not each.called:
-                each.errback(reason)
+                each.errback(copy(reason))
 
     # -- time
 
-    async def _within(self, timeout: float | None, waiter: Deferred[R], what: str) -> R:
+    async def _within(self, timeout: float | None, waiting: Deferred[R], what: str) -> R:
         if timeout is None:
-            return await waiter
+            return await waiting
+        expired = False
 
-        def expired() -> None:
-            if not waiter.called:
-                error = DeadlineExceeded(f"{what} within {timeout:g} s")
-                self._waiting_cancelled(waiter)
-                waiter.errback(error)
+        def expire() -> None:
+            nonlocal expired
+            expired = True
+            waiting.cancel()
 
-        deadline = Deadline(self._hub, self._reactor, timeout, expired)
+        deadline = Deadline(self._hub, self._reactor, timeout, expire)
         try:
-            return await waiter
+            return await waiting
+        except CancelledError:
+            if expired:
+                raise DeadlineExceeded(f"{what} within {timeout:g} s") from None
+            raise
         finally:
             deadline.cancel()
 
-    def _waiting_cancelled(self, waiter: Deferred[Any]) -> None:
-        if waiter in self._waiting and waiter._canceller is not _keep_place:
-            self._waiting.remove(waiter)
 
-
-def _keep_place(waiter: Deferred[bytes]) -> None:
-    """The canceller of a request's waiter: it stays in line, to take the answer that is late."""
+def _stay(waiter: Deferred[bytes]) -> None:
+    """Cancelled, a request's waiter keeps its place in the line."""
 
 
 class _Session(MessageProtocol):
@@ -318,6 +337,9 @@ class _Session(MessageProtocol):
 
     def __init__(self, client: MessageClient) -> None:
         self.client = client
+
+    def wait_for_room(self) -> Deferred[None] | None:
+        return self._connection.wait_for_room()
 
     def connected(self) -> None:
         self.client._connected(self)

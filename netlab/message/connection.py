@@ -28,6 +28,7 @@ from netlab.errors import (
     FrameTimeout,
     HandlerFailed,
     IdleTimeout,
+    LocalProtocolError,
     NetlabError,
     RemoteProtocolError,
     SlowPeer,
@@ -36,7 +37,7 @@ from netlab.framing import Framing
 from netlab.framing.base import BIG_PAYLOAD
 from netlab.transport import NEVER, Limits, Log, Stream
 
-from .answers import begin, message_of
+from .answers import begin, discard, message_of
 from .protocol import MessageProtocol, Sending, Sent
 
 BUDGET = 256
@@ -46,7 +47,7 @@ _MAX_READ = 1024 * 1024
 _DRAIN_READS = 64
 
 _SENT = Sent()
-_CLOSED = Sent(ConnectionClosed("the connection is closed"))
+_CLOSED = Sent(closed=True)
 
 
 class MessageConnection:
@@ -94,7 +95,7 @@ class MessageConnection:
         self._peer_ended = False
         self._ending = False  # the peer or the server has ended: close when all is answered
         self._began = 0.0
-        self._frame_since = 0.0
+        self._frame_since: float | None = None
         self._waiting: list[Deferred[None]] | None = None
 
     # -- for the application
@@ -154,7 +155,7 @@ class MessageConnection:
             if result is not None:
                 self._settle(result)
             self._write_replies()
-        except Exception:
+        except BaseException:  # sys.exit() in a handler must not end the server either
             self._handler_failed(Failure())
         self._handling = False
         if self._stopped:
@@ -175,7 +176,7 @@ class MessageConnection:
         if len(messages) != 1 or decoder.buffered or decoder.error or self._ending:
             self._after_read(messages)
             return None
-        if self._frame_since:
+        if self._frame_since is not None:
             self._stop_frame_clock()
         stats = self.stream.stats
         stats.messages_in += 1
@@ -184,7 +185,7 @@ class MessageConnection:
         try:
             reply = self._handler(messages[0])
             if self._stopped:
-                pass  # it closed the connection: what it returns comes too late
+                discard(reply)  # it closed the connection: this comes too late
             elif reply.__class__ is bytes and len(reply) < BIG_PAYLOAD:
                 answer = self._framing.encode(reply)
                 stats.messages_out += 1
@@ -192,7 +193,7 @@ class MessageConnection:
                 self._began = began
                 if self._settle(reply):
                     self._write_replies()
-        except Exception:
+        except BaseException:  # sys.exit() in a handler must not end the server either
             self._handler_failed(Failure())
         if self._running is None:
             stats.handler_seconds += monotonic() - began
@@ -203,12 +204,12 @@ class MessageConnection:
             self._handle(messages)
         decoder = self._decoder
         if decoder.buffered:
-            if messages or not self._frame_since:
+            if messages or self._frame_since is None:
                 self._start_frame_clock()
             self._size_reads(decoder.needed)
         elif decoder.error is not None:
             self._go_on()
-        elif self._frame_since:
+        elif self._frame_since is not None:
             self._stop_frame_clock()
 
     def end_received(self) -> None:
@@ -222,16 +223,19 @@ class MessageConnection:
         waiting, self._waiting = self._waiting, None
         for each in waiting or ():
             each.callback(None)
+        if self._frame_since is not None:
+            self._start_frame_clock()
         self._go_on()
 
     def check(self, now: float) -> float:
         """See ``Receiver``: the frame and idle deadlines."""
         limits = self.stream.limits
         due = NEVER
-        if self._running is not None:
-            # The application takes its time; the peer is not to blame.
+        if self._running is not None or self.stream.blocked:
+            # Nothing is read for the application's sake, or till the peer takes more of
+            # what waits, which has a deadline of its own.
             return now + (limits.idle_timeout or NEVER)
-        if self._frame_since and limits.frame_timeout is not None:
+        if self._frame_since is not None and limits.frame_timeout is not None:
             due = self._frame_since + limits.frame_timeout
             if now >= due:
                 text = f"a message begun was not complete after {limits.frame_timeout:g} s"
@@ -264,10 +268,13 @@ class MessageConnection:
             each.errback(closed)
         running, self._running = self._running, None
         if running is not None:
-            running.cancel()
+            try:
+                running.cancel()
+            except Exception:
+                self._log_failure(Failure())
         try:
             self.app.disconnected(reason)
-        except Exception:
+        except (Exception, SystemExit):
             self.log.failure("{app}.disconnected raised an error", app=type(self.app).__name__)
 
     # -- the loop
@@ -287,22 +294,27 @@ class MessageConnection:
             for message in left:
                 reply = handler(message)
                 if self._stopped:
+                    discard(reply)
                     break
                 if reply.__class__ is bytes:
                     replies.append(reply)
-                    size += len(reply)
-                    if size > high_water:
-                        size = 0
-                        self._write_replies()
-                        if stream.full:
-                            break
-                elif reply is not None and not self._settle(reply):
+                elif reply is None:
+                    continue
+                elif not self._settle(reply):
                     break
+                elif not replies:
+                    continue
+                size += len(replies[-1])
+                if size > high_water:
+                    size = 0
+                    self._write_replies()
+                    if stream.blocked:
+                        break
             else:
                 rest = []
             if replies:
                 self._write_replies()
-        except Exception:
+        except BaseException:  # sys.exit() in a handler must not end the server either
             self._handler_failed(Failure())
         self._handling = False
         if rest is None:
@@ -327,13 +339,17 @@ class MessageConnection:
         try:
             for each in self._framing.buffers(replies):
                 stream.write(each)
+        except (LocalProtocolError, TypeError):
+            for reply in replies:  # those before the bad one are good
+                stream.write(self._framing.encode(reply))
+            raise
         finally:
             replies.clear()
 
     def _queue(self) -> None:
         """Goes on in a later turn; until then nothing more is read."""
         self.stream.pause()
-        if self._running is None and not self._queued and not self.stream.full:
+        if self._running is None and not self._queued and not self.stream.blocked:
             self._queued = True
             self.stream.hub.soon(self._continue)
 
@@ -348,10 +364,11 @@ class MessageConnection:
 
     def _continue(self) -> None:
         self._queued = False
-        if self._stopped or self._running is not None or self.stream.full:
+        if self._stopped or self._running is not None or self.stream.blocked:
             return
         messages, self._inbox = self._inbox, []
-        if not messages:
+        cut = not messages
+        if cut:
             try:
                 messages = self._feed(b"", BUDGET)
             except RemoteProtocolError as error:
@@ -361,11 +378,13 @@ class MessageConnection:
             self._handle(messages)
         if self._inbox or self._queued or self._running is not None or self._stopped:
             return
-        if self._decoder.error is not None or len(messages) == BUDGET:
-            self._queue()
+        if not cut or self._decoder.error is not None or len(messages) == BUDGET:
+            self._queue()  # there may be more to cut
             return
         if self._decoder.buffered:
             self._start_frame_clock()
+        else:
+            self._stop_frame_clock()
         self.stream.resume()
         if self._ending:
             self._maybe_finish()
@@ -418,6 +437,8 @@ class MessageConnection:
             self._go_on()
 
     def _handler_failed(self, failure: Failure) -> None:
+        if failure.check(KeyboardInterrupt):
+            failure.raiseException()
         if self._stopped and failure.check(ConnectionClosed):
             return
         self._log_failure(failure)
@@ -449,7 +470,7 @@ class MessageConnection:
                 stream.next_check = due
 
     def _stop_frame_clock(self) -> None:
-        self._frame_since = 0.0
+        self._frame_since = None
         self._size_reads(0)
 
     def _size_reads(self, needed: int) -> None:

@@ -152,16 +152,16 @@ class Sending(Awaitable[None]):
 
 
 class Sent(Awaitable[None]):
-    """The outcome of a ``send`` that needs no waiting: done, or failed with ``error``."""
+    """The outcome of a ``send`` that needs no waiting: it is done, or came too late."""
 
-    __slots__ = ("_error",)
+    __slots__ = ("_closed",)
 
-    def __init__(self, error: ConnectionClosed | None = None) -> None:
-        self._error = error
+    def __init__(self, *, closed: bool = False) -> None:
+        self._closed = closed
 
     def __await__(self) -> Generator[Deferred[None], Any, None]:
-        """Returns at once, or raises the error."""
-        if self._error is not None:
-            raise self._error
+        """Returns at once, or raises ``ConnectionClosed``."""
+        if self._closed:
+            raise ConnectionClosed("the connection is closed")
         return
         yield

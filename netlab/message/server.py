@@ -78,10 +78,15 @@ class MessageServer:
 
     def listen(self, endpoint: Any) -> Deferred[Any]:
         """Listens on one more endpoint; see ``StreamServer.listen``."""
+        self.start()
+        return self.streams.listen(endpoint)
+
+    def start(self) -> None:
+        """Tells the factory that it begins; ``listen`` does it."""
         if not self._started:
             self._started = True
             self.factory.started()
-        return self.streams.listen(endpoint)
+            self.streams.start()
 
     def stop(self, grace: float = DEFAULT_GRACE) -> Deferred[None]:
         """Finishes what has begun and ends; see ``StreamServer.stop``."""

@@ -53,9 +53,8 @@ class MemoryServer:
         self.server = MessageServer(
             app, reactor=self.clock, framing=framing, limits=limits, hub=self.hub
         )
-        self.server.factory.started()
-        self.server.streams.start()
-        self.listening = True
+        self.server.start()
+        self.raw_peers: list[RawPeer] = []
         self.sockets: list[MemorySocket] = []
 
     @property
@@ -83,8 +82,8 @@ class MemoryServer:
         framing = self.server.framing
 
         def dial(connection: MessageConnection) -> Deferred[Stream]:
-            if not self.listening:
-                return fail(ConnectFailed("cannot connect: the server does not listen"))
+            if self.server.streams.stopping:
+                return fail(ConnectFailed("cannot connect: the server has stopped"))
             here = self._socket(faults)
             end: Any = here
             stream = SocketStream(
@@ -95,6 +94,7 @@ class MemoryServer:
                 stats=client.stats,
                 peer=here.peer.address,
                 on_lost=lambda stream, reason: self.hub.stop_ticking(sweep),
+                reads_when_full=True,
             )
 
             def sweep(now: float) -> None:
@@ -120,12 +120,16 @@ class MemoryServer:
 
     def connect_raw(self, *, faults: Faults | None = None) -> RawPeer:
         """A peer that sends and reads plain bytes, as well or as badly as the test wants."""
-        return RawPeer(self, self._socket(faults))
+        if self.server.streams.stopping:
+            raise ConnectFailed("cannot connect: the server has stopped")
+        peer = RawPeer(self, self._socket(faults))
+        self.raw_peers.append(peer)
+        return peer
 
     def _socket(self, faults: Faults | None) -> MemorySocket:
         here, there = socket_pair(self.hub, faults or self.faults)
         end: Any = there
-        self.server.streams.connect(end, here.address)
+        self.server.streams.accepted(end, here.address)
         self.sockets.append(here)
         return here
 
@@ -166,8 +170,9 @@ class MemoryServer:
 
     def close(self) -> None:
         """Stops the server at once; afterwards nothing is left on the clock."""
-        self.listening = False
         self.run(self.server.stop(0))
+        for peer in self.raw_peers:
+            peer.let_go()
 
     def __enter__(self) -> MemoryServer:
         return self
@@ -213,7 +218,6 @@ class RawPeer:
         self.socket = end
         self.received = bytearray()
         self.ended = False
-        self.was_reset = False
         self.reading = True
         server.hub.register(end.fileno(), self, 1)
         self.server.advance()
@@ -250,31 +254,38 @@ class RawPeer:
     def reset(self) -> None:
         """Breaks the connection off."""
         self.socket.setsockopt(0, 13, b"")  # SO_LINGER
-        self._let_go()
+        self.let_go()
         self.server.advance()
 
     def close(self) -> None:
         """Closes; a reset if bytes are unread."""
-        self._let_go()
+        self.let_go()
         self.server.advance()
 
     def pause(self) -> None:
         """Reads nothing until ``resume``: a slow reader."""
         self.reading = False
-        self.server.hub.modify(self.socket.fileno(), 0)
+        self.server.hub.unregister(self.socket.fileno())
 
     def resume(self) -> None:
         """Reads again."""
-        self.reading = True
-        self.server.hub.modify(self.socket.fileno(), 1)
+        if not self.reading and not self.socket.closed:
+            self.reading = True
+            self.server.hub.register(self.socket.fileno(), self, 1)
         self.server.advance()
+
+    @property
+    def was_reset(self) -> bool:
+        """Whether the server (or the network) broke the connection off."""
+        return self.socket.was_reset
 
     @property
     def gone(self) -> bool:
         """Whether the server has ended the connection, in one way or the other."""
         return self.ended or self.was_reset
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Closes its end without further ado."""
         self.server.hub.unregister(self.socket.fileno())
         self.socket.close()
 
@@ -287,18 +298,16 @@ class RawPeer:
         except BlockingIOError:
             return
         except OSError:
-            self.was_reset = True
-            self._let_go()
+            self.let_go()
             return
         if not data:
             self.ended = True
-            self._let_go()
+            self.let_go()
         self.received += data
 
     def event(self, mask: int) -> None:
-        """Errors and ends show themselves when read, even to a slow reader."""
-        if self.reading or mask & 8:
-            self.readable()
+        """Errors and ends show themselves when read."""
+        self.readable()
 
     def failed(self) -> None:
         """Never happens: nothing above raises."""

@@ -135,6 +135,7 @@ class MemorySocket:
         self._inbox: deque[bytes] = deque()
         self._under_way = 0  # bytes sent and not yet read by the peer
         self._arrival = 0.0  # when the last piece sent will arrive
+        self._flying: deque[Callable[[], None]] = deque()
         self._ended = False  # the peer's end of stream has arrived
         self._error = 0
         self._shut = False
@@ -224,6 +225,16 @@ class MemorySocket:
         self._reset()
         self.peer._reset()
 
+    @property
+    def was_reset(self) -> bool:
+        """Whether a reset has come."""
+        return bool(self._error)
+
+    @property
+    def closed(self) -> bool:
+        """Whether this end was closed."""
+        return self._closed
+
     def ready(self) -> int:
         """What epoll would say of this socket."""
         if self._closed:
@@ -261,7 +272,11 @@ class MemorySocket:
         now = self._hub.time()
         wait = self._faults.delay + self._faults.jitter * self._rng.random()
         self._arrival = max(self._arrival, now + wait)
-        self._hub.clock.callLater(self._arrival - now, event)
+        self._flying.append(event)
+        self._hub.clock.callLater(self._arrival - now, self._land)
+
+    def _land(self) -> None:
+        self._flying.popleft()()  # the first to start, however the times were rounded
 
     def _arrive(self, piece: bytes) -> None:
         if self._error:

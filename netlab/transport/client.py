@@ -112,6 +112,7 @@ class _Attempt:
             stats=self.stats,
             peer=peer.getPeer(),
             on_lost=self._lost,
+            reads_when_full=True,
         )
         self.stream = stream
         self.hub.start_ticking(self._sweep)

@@ -95,7 +95,7 @@ class StreamServer:
         return listening.addCallback(self._adopt)
 
     def start(self) -> None:
-        """Begins to look at the deadlines; ``listen`` does it, ``connect`` alone needs it."""
+        """Begins to look at the deadlines; ``listen`` does it, ``accepted`` alone needs it."""
         if self._stopping is None:
             self._hub.start_ticking(self._sweep)
 
@@ -129,7 +129,7 @@ class StreamServer:
         port.stopReading()
 
         def accepted(sock: socket.socket, address: Any) -> None:
-            self._accepted(sock, address, tls, proxied)
+            self.accepted(sock, address, tls, proxied)
 
         self._acceptors.append(
             Acceptor(
@@ -144,15 +144,23 @@ class StreamServer:
 
     # -- connections
 
-    def _accepted(
-        self, sock: socket.socket, address: Any, tls: TLSMemoryBIOFactory | None, proxied: bool
+    def accepted(
+        self,
+        sock: socket.socket,
+        address: RawAddress,
+        tls: TLSMemoryBIOFactory | None = None,
+        proxied: bool = False,
     ) -> None:
+        """Takes on a connected, non-blocking socket, or closes it: there is no room.
+
+        ``tls`` is a Twisted endpoint's way to encrypt; ``proxied``: a PROXY header comes first.
+        """
         if not self._room("max_connections"):
             sock.close()
         elif proxied:
             self._await_header(sock, address, tls)
         else:
-            self.connect(sock, address, tls)
+            self._connect(sock, address, tls)
 
     def _await_header(
         self, sock: socket.socket, address: Any, tls: TLSMemoryBIOFactory | None
@@ -165,7 +173,7 @@ class StreamServer:
         ) -> None:
             self._headers.discard(header)
             if error is None:
-                self.connect(sock, peer or address, tls, host)
+                self._connect(sock, peer or address, tls, host)
                 return
             sock.close()
             self._ended_badly(address, error)
@@ -174,22 +182,18 @@ class StreamServer:
         header = ProxyHeader(self._hub, sock, self.limits.handshake_timeout, done)
         self._headers.add(header)
 
-    def connect(
+    def _connect(
         self,
         sock: socket.socket,
         peer: RawAddress,
         tls: TLSMemoryBIOFactory | None = None,
         host: RawAddress = None,
-    ) -> Stream | None:
-        """Serves a connected, non-blocking socket; ``None`` when there is no room for it.
-
-        ``tls`` is a Twisted endpoint's way to encrypt; ``peer`` and ``host`` are
-        what the connection shall be known by.
-        """
+    ) -> None:
+        """Serves ``sock``, known by ``peer`` and ``host``, if its address has room."""
         key = _host_of(peer)
         if not self._room("max_per_address", key):
             sock.close()
-            return None
+            return
         context = None
         if tls is not None:
             try:
@@ -197,12 +201,16 @@ class StreamServer:
             except Exception as error:
                 sock.close()
                 self._ended_badly(peer, TLSFailed(f"no TLS context: {error}"))
-                return None
+                return
+        receiver = self._receiver()
+        if receiver is None:
+            sock.close()
+            return
         kind = SocketStream if context is None else TLSStream
         stream = kind(
             self._hub,
             sock,
-            self._make_receiver(),
+            receiver,
             limits=self.limits,
             stats=self.stats,
             peer=peer,
@@ -214,7 +222,6 @@ class StreamServer:
             stream.start_tls(context)
         else:
             stream.start()
-        return stream
 
     def bridge(self, address: IAddress | None) -> Protocol | None:
         """A Twisted protocol for one connection of a foreign port, or ``None``: no room."""
@@ -226,10 +233,14 @@ class StreamServer:
 
         def made(bridge: Bridge) -> None:
             plugged: Any = bridge
+            receiver = self._receiver()
+            if receiver is None:
+                plugged.close()
+                return
             stream = SocketStream(
                 plugged,
                 plugged,
-                self._make_receiver(),
+                receiver,
                 limits=self.limits,
                 stats=self.stats,
                 peer=address,
@@ -239,6 +250,14 @@ class StreamServer:
             stream.start()
 
         return Bridge(self._hub, made, timeout=self.limits.handshake_timeout)
+
+    def _receiver(self) -> Receiver | None:
+        try:
+            return self._make_receiver()
+        except Exception:
+            self.log.failure("{name}: no protocol for a connection", name=self.name)
+            self.stats.errors["handler_failed"] += 1
+            return None
 
     def _add(self, stream: Stream, key: str) -> None:
         self.streams.add(stream)
@@ -343,7 +362,13 @@ class StreamServer:
                 self._hub.soon(stream.drain)
         if grace <= 0:
             self.abort()
+        self._hub.soon(self._check_stopped)
         return done
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called: no new connection is taken."""
+        return self._stopping is not None
 
     def abort(self) -> None:
         """Ends every connection at once."""

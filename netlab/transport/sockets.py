@@ -85,6 +85,7 @@ class SocketStream(Stream):
                 self._send()  # tries again, and knows what to do about it
                 return
             if sent == self.buffered:
+                self.last_activity = self.hub.now
                 out.clear()
                 self.buffered = 0
                 self.stats.bytes_out += sent

@@ -58,11 +58,15 @@ class Stream:
     full            more than ``high_water`` bytes wait: stop writing until ``can_write``
     buffered        bytes waiting to be sent
     read_size       how many bytes to ask for at a time; a receiver may set it
+    blocked         the same, and reading has stopped for it; a stream made with
+                    ``reads_when_full`` never is: two ends that both wait for the
+                    other to read would wait for ever, so one of them, the client, reads
     last_activity   monotonic seconds at which bytes last came or went
     next_check      when the receiver's ``check`` is due; it may set an earlier time
     """
 
     __slots__ = (
+        "_aside",
         "_close_at",
         "_dirty",
         "_ended",
@@ -73,6 +77,7 @@ class Stream:
         "_mask",
         "_on_lost",
         "_out",
+        "_patient",
         "_peer",
         "_peer_ended",
         "_reason",
@@ -81,6 +86,7 @@ class Stream:
         "_stuck_since",
         "_unread",
         "buffered",
+        "full",
         "hub",
         "last_activity",
         "limits",
@@ -101,6 +107,7 @@ class Stream:
         peer: RawAddress,
         host: RawAddress = None,
         on_lost: Callable[[Stream, NetlabError | None], None] | None = None,
+        reads_when_full: bool = False,
     ) -> None:
         self.hub = hub
         self.receiver = receiver
@@ -109,6 +116,7 @@ class Stream:
         self._peer = peer
         self._host = host
         self.buffered = 0
+        self.full = False
         self.read_size = JOIN
         self.last_activity = hub.now
         self.next_check = hub.now
@@ -116,6 +124,7 @@ class Stream:
         self._fd = sock.fileno()
         self._high_water = limits.high_water
         self._on_lost = on_lost
+        self._patient = reads_when_full
         self._out: list[BytesLike] = []
         self._mask = READ
         self._hold = 0
@@ -123,6 +132,7 @@ class Stream:
         self._peer_ended = False
         self._shut = False
         self._ended = False
+        self._aside = False
         self._close_at = NEVER
         self._stuck_since = NEVER
         self._unread = 0
@@ -148,8 +158,8 @@ class Stream:
         return self._host
 
     @property
-    def full(self) -> bool:
-        """Whether more than ``high_water`` bytes wait to be sent."""
+    def blocked(self) -> bool:
+        """Whether nothing is read because the peer takes too little of what waits."""
         return bool(self._hold & FULL)
 
     @property
@@ -181,7 +191,7 @@ class Stream:
                 hub.mark_dirty(self)
         if buffered > self._high_water:
             if self._mask & WRITE:  # the kernel has enough already
-                self._hold |= FULL
+                self._is_full()
             else:
                 self._send()  # now, so that ``full`` is known before more is written
 
@@ -285,6 +295,9 @@ class Stream:
                 self._broken(OSError(code, errno.errorcode.get(code, str(code))))
                 return
             if mask & _HANGUP and (self._hold or self._peer_ended or not mask & READ):
+                if not self._out and not self._hold & (FULL | CLOSING):
+                    self._set_aside()
+                    return
                 self._finish(self._reason or self._hangup())
                 return
         if mask & WRITE:
@@ -337,7 +350,7 @@ class Stream:
         self._stuck_since = NEVER
         if self._mask & WRITE:
             self._set_mask(self._mask & ~WRITE)
-        if self._hold & FULL:
+        if self.full:
             self._not_full()
         if self._hold & CLOSING and not self._out and not self._ended:
             self._half_close()
@@ -352,13 +365,19 @@ class Stream:
             if limits.write_timeout is not None:
                 self.next_check = min(self.next_check, now + limits.write_timeout)
         if self.buffered > limits.high_water:
-            self._hold |= FULL
-        elif self.buffered <= limits.low_water and self._hold & FULL:
+            self._is_full()
+        elif self.buffered <= limits.low_water and self.full:
             self._not_full()
         if not self._mask & WRITE:
             self._set_mask(self._mask | WRITE)
 
+    def _is_full(self) -> None:
+        self.full = True
+        if not self._patient:
+            self._hold |= FULL
+
     def _not_full(self) -> None:
+        self.full = False
         self._hold &= ~FULL
         self._read_again()
         if not self.closing:
@@ -434,9 +453,24 @@ class Stream:
         return True
 
     def _set_mask(self, mask: int) -> None:
-        if mask != self._mask and not self._ended:
-            self._mask = mask
+        if mask == self._mask or self._ended:
+            return
+        self._mask = mask
+        if not self._aside:
             self.hub.modify(self._fd, mask)
+        elif mask:
+            self._aside = False
+            self.hub.register(self._fd, self, mask)
+
+    def _set_aside(self) -> None:
+        """The peer is gone, but the application is not done with what it said.
+
+        The kernel would report that again at every look, so it is not asked
+        until there is something to read or write.
+        """
+        self._aside = True
+        self._mask = 0
+        self.hub.unregister(self._fd)
 
     def _broken(self, error: OSError) -> None:
         if self._hold & CLOSING and self._shut:
