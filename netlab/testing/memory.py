@@ -54,6 +54,7 @@ class MemoryServer:
             app, reactor=self.clock, framing=framing, limits=limits, hub=self.hub
         )
         self.server.start()
+        self.listening = True  # False: as if nobody were there, for clients that come back
         self.raw_peers: list[RawPeer] = []
         self.sockets: list[MemorySocket] = []
 
@@ -82,7 +83,7 @@ class MemoryServer:
         framing = self.server.framing
 
         def dial(connection: MessageConnection) -> Deferred[Stream]:
-            if self.server.streams.stopping:
+            if self.server.streams.stopping or not self.listening:
                 return fail(ConnectFailed("cannot connect: the server has stopped"))
             here = self._socket(faults)
             end: Any = here

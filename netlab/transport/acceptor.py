@@ -100,6 +100,8 @@ class Acceptor:
             self.accepted(sock, address)
 
     def _back_off(self, error: OSError) -> None:
+        if self._resume_at is not None:  # closing; it was said already
+            return
         self.log.warn(
             "cannot accept connections: {reason}; trying again in {seconds:g} s",
             reason=error.strerror,

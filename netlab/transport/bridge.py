@@ -27,6 +27,7 @@ from zope.interface import implementer
 from .hub import READ, WRITE, Descriptor, Hub
 from .stream import JOIN
 
+_ERROR = 8  # EPOLLERR, which nobody asks for and everybody hears
 _FD = 0  # the bridge watches one "descriptor"; its number means nothing
 
 
@@ -187,7 +188,8 @@ class Bridge(Protocol):
             mask |= READ
         if not self._blocked:
             mask |= WRITE
-        return mask & self._mask
+        mask &= self._mask
+        return mask if self._error is None else mask | _ERROR
 
     def _announce(self) -> None:
         """Tells the stream in the hub's next turn that it can go on."""
@@ -240,15 +242,17 @@ class Bridge(Protocol):
 
     def sendmsg(self, buffers: list[bytes]) -> int:
         """See ``socket.sendmsg``."""
+        if self.transport is None:
+            raise BrokenPipeError(32, "the connection is gone")
         if self._blocked:
             raise BlockingIOError
+        # No more than the transport calls full: what it holds has no deadline.
         sent = 0
         for data in buffers:
-            if self.transport is None:
-                raise BrokenPipeError(32, "the connection is gone")
-            self.transport.write(bytes(data))
-            sent += len(data)
-            if self._blocked:
+            piece = bytes(memoryview(data)[: JOIN - sent])
+            self.transport.write(piece)
+            sent += len(piece)
+            if self._blocked or sent == JOIN:
                 break
         return sent
 

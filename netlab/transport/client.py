@@ -193,5 +193,9 @@ def _trusting(reactor: Any, name: str, ca_file: str) -> IStreamClientEndpoint:
     roots = trustRootFromCertificates(
         [Certificate.loadPEM(each.public_bytes(Encoding.PEM)) for each in found]
     )
-    options = optionsForClientTLS(target.host, trustRoot=roots)
+    try:
+        options = optionsForClientTLS(target.host, trustRoot=roots)
+    except ValueError as error:  # idna's errors are such
+        text = f"endpoint {escape(name)!r}: {escape(target.host)!r} is no host name: {error}"
+        raise ConfigurationError(text) from error
     return wrapClientTLS(options, HostnameEndpoint(reactor, target.host, target.port))

@@ -23,6 +23,7 @@ SERVER_EXAMPLES = (
     "tcp:8032, tcp:8032:interface=127.0.0.1, tcp6:8032, unix:/run/netlab.sock:mode=660 "
     "or ssl:8443:privateKey=key.pem:certKey=cert.pem"
 )
+_LONGEST_PATH = 107  # unix(7): 108 bytes with the zero at the end
 CLIENT_EXAMPLES = "tcp:localhost:8032, tls:example.org:8443 or unix:/run/netlab.sock"
 
 
@@ -68,7 +69,7 @@ def parse_client_endpoint(reactor: Any, text: str) -> IStreamClientEndpoint:
     try:
         client: IStreamClientEndpoint = clientFromString(reactor, text)
         return client
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+    except Exception as error:
         raise ConfigurationError(_meaning(text, error, CLIENT_EXAMPLES)) from error
 
 
@@ -87,6 +88,8 @@ def server_endpoint(
         error = failure.value
         if isinstance(error, CannotListenError):
             error = error.socketError
+        if error == "Cannot acquire lock":
+            error = _unix_trouble(name)
         raise ListenFailed(
             f"cannot listen on {escape(name)}: {reason_text(error)}"
         ) from failure.value
@@ -94,24 +97,38 @@ def server_endpoint(
     return maybeDeferred(endpoint.listen, factory).addErrback(explain)
 
 
+def _unix_trouble(name: str) -> str:
+    """Why Twisted could not lock a UNIX socket's path, of which it says nothing."""
+    path = name.split(":")[1] if ":" in name else name
+    if len(path) > _LONGEST_PATH:
+        return f"the path is too long: {len(path)} characters, {_LONGEST_PATH} is the most"
+    return "another server listens there, or its folder cannot be written to"
+
+
 def _meaning(text: str, error: Exception, examples: str) -> str:
     kind, _, rest = text.partition(":")
     detail = reason_text(error)
     if not rest and kind.isdigit():
-        detail = f"say what kind of endpoint it is: tcp:{kind}"
+        tcp = "tcp:localhost:" if examples is CLIENT_EXAMPLES else "tcp:"
+        detail = f"say what kind of endpoint it is: {tcp}{kind}"
     elif kind == "systemd":
         detail = "systemd has passed no such socket: does the unit's .socket file name it?"
     elif isinstance(error, KeyError) or "Unknown endpoint type" in detail:
-        detail = f"there is no endpoint type {kind!r}"
+        unknown = detail.rpartition(":")[2].strip(" '\"") or kind
+        detail = f"there is no endpoint type {unknown!r}"
     elif "invalid literal for int" in detail:
         detail = f"the port must be a number, {detail.rpartition(':')[2].strip()} is none"
     elif isinstance(error, TypeError):
         detail = "an argument is missing, unknown or given twice"
+        if kind == "tls" and examples is SERVER_EXAMPLES:
+            detail += ": to listen it takes a folder of PEM files, as in tls:/etc/netlab:8443"
     return f"endpoint {escape(text)!r}: {detail}; write for example {examples}"
 
 
-def reason_text(error: BaseException | None) -> str:
+def reason_text(error: BaseException | str | None) -> str:
     """What ``error`` says, as part of a sentence."""
+    if isinstance(error, str):
+        return escape(error)
     if isinstance(error, OSError) and error.strerror:
         where = f" ({escape(str(error.filename))})" if error.filename else ""
         return error.strerror[0].lower() + error.strerror[1:] + where

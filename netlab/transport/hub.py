@@ -189,7 +189,8 @@ class Hub:
         now = self.now = self.time()
         for ticker in list(self._tickers):
             try:
-                ticker(now)
+                if ticker in self._tickers:  # not stopped by another one
+                    ticker(now)
             except Exception:
                 self.log.failure("internal error in {ticker}", ticker=ticker)
 
@@ -256,6 +257,13 @@ class EpollHub(Hub):
 
     # -- the reactor's side
 
+    def _read_timer(self, fd: int) -> None:
+        try:
+            os.read(fd, 8)
+        except BlockingIOError:  # closed and opened again within this turn
+            return
+        self._tick()
+
     def fileno(self) -> int:
         """The epoll's own descriptor: readable when anything in it is ready."""
         return -1 if self._epoll is None else self._epoll.fileno()
@@ -280,8 +288,7 @@ class EpollHub(Hub):
                 descriptor = get(fd)
                 if descriptor is None:
                     if fd == self._timer:
-                        os.read(fd, 8)
-                        self._tick()
+                        self._read_timer(fd)
                     continue
                 try:
                     if mask == READ:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv4Address as IPv4
+from ipaddress import IPv6Address as IPv6
+from typing import Any
 
-from twisted.internet.address import IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress
 from twisted.protocols.haproxy import _v1parser, _v2parser
 from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
@@ -26,6 +28,7 @@ _V1_MAX = 107  # "a 108-byte buffer is always enough" with its trailing zero, se
 _V2_FIXED = 16
 _V2_MAX = _V2_FIXED + 2048
 
+Addresses = tuple[IAddress | None, IAddress | None]
 Done = Callable[[socket.socket, IAddress | None, IAddress | None, NetlabError | None], None]
 
 
@@ -69,10 +72,13 @@ class ProxyHeader:
             self.finish(None, None, ConnectionReset("the peer hung up before its PROXY header"))
             return
         try:
-            self._parse()
+            addresses = self._parse()
         except (InvalidProxyHeader, ValueError, KeyError, struct.error):
             text = "not a PROXY header: is the peer connecting without the load balancer?"
             self.finish(None, None, CorruptedFrame(text))
+        else:
+            if addresses is not None:
+                self.finish(*addresses, None)
 
     def _belongs(self, ahead: bytes) -> int:
         have = len(self.buffer)
@@ -85,14 +91,18 @@ class ProxyHeader:
         length = _V2_FIXED + int(struct.unpack_from("!H", total, 14)[0])
         return min(len(ahead), max(0, length - have))
 
-    def _parse(self) -> None:
+    def _parse(self) -> Addresses | None:
+        """The header's addresses, or ``None``: it is not complete. Raises what a bad one raises."""
         buffer = self.buffer
         signature = _v2parser.V2Parser.PREFIX
         if buffer.startswith(b"PROXY"[: len(buffer)]):
+            if len(buffer) > _V1_MAX:
+                raise ValueError(buffer)
+            if buffer == b"PROXY UNKNOWN\r\n":
+                return None, None
             if buffer.endswith(b"\r\n"):
-                info = _v1parser.V1Parser.parse(buffer[:-2])
-                self.finish(info.source, info.destination, None)
-            elif len(buffer) > _V1_MAX or b"\n" in buffer:
+                return _checked(_v1parser.V1Parser.parse(buffer[:-2]))
+            if b"\n" in buffer:
                 raise ValueError(buffer)
         elif buffer.startswith(signature[: len(buffer)]):
             if len(buffer) >= _V2_FIXED:
@@ -100,10 +110,10 @@ class ProxyHeader:
                 if length > _V2_MAX:
                     raise ValueError(length)
                 if len(buffer) == length:
-                    info = _v2parser.V2Parser.parse(buffer)
-                    self.finish(info.source, info.destination, None)
+                    return _checked(_v2parser.V2Parser.parse(buffer))
         else:
             raise ValueError(buffer)
+        return None
 
     def event(self, mask: int) -> None:
         """Errors and hang-ups show themselves when read."""
@@ -125,12 +135,20 @@ class ProxyHeader:
         self._finished = True
         self.hub.stop_ticking(self.tick)
         self.hub.unregister(self._fd)
-        self.done(self.sock, _usual(peer), _usual(host), error)
+        self.done(self.sock, peer, host, error)
+
+
+def _checked(info: Any) -> Addresses:
+    return _usual(info.source), _usual(info.destination)
 
 
 def _usual(address: IAddress | None) -> IAddress | None:
-    """``address`` with its host as everybody writes it (RFC 5952): one host, one text."""
+    """``address`` with its host as everybody writes it (RFC 5952): one host, one text.
+
+    Raises ``ValueError`` when it is no address.
+    """
     if isinstance(address, IPv6Address):
-        host = str(ip_address(address.host))
-        return IPv6Address("TCP", host, address.port)
+        return IPv6Address("TCP", str(IPv6(address.host)), address.port)
+    if isinstance(address, IPv4Address):
+        return IPv4Address("TCP", str(IPv4(address.host)), address.port)
     return address

@@ -67,17 +67,20 @@ class PublicRecords:
 class DirectRecords:
     """Records by OpenSSL's own functions."""
 
-    __slots__ = ("_ssl", "_tls")
+    __slots__ = ("_error", "_ssl", "_tls")
 
     def __init__(self, tls: SSL.Connection) -> None:
         self._tls = tls
         self._ssl = tls._ssl
+        self._error: SSL.Error | None = None
         # One call then writes many records. Progress shows only at its end,
         # which is why write() gives it a bounded piece.
         _clear_mode(self._ssl, _PARTIAL_WRITE)
 
     def read(self) -> bytes:
         """See ``Records.read``."""
+        if self._error is not None:
+            raise self._error
         ssl = self._ssl
         got = _read(ssl, _buffer, RECORD)
         if got < RECORD:
@@ -90,7 +93,21 @@ class DirectRecords:
             got = _read(ssl, _buffer + total, RECORD)
             if got > 0:
                 total += got
+            elif _get_error(ssl, got) != _WANT_READ:
+                data = _plain_text(total)
+                return data + self._last_words()
         return _plain_text(total)
+
+    def _last_words(self) -> bytes:
+        """What pyOpenSSL makes of the trouble; an error is kept for the next ``read``.
+
+        It also empties OpenSSL's queue of errors, which all connections share.
+        """
+        try:
+            return self._tls.recv(RECORD)
+        except SSL.Error as error:
+            self._error = error
+            return b""
 
     def pending(self) -> int:
         """See ``Records.pending``."""
@@ -112,6 +129,7 @@ try:
     _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
     _read, _write, _clear_mode = _lib.SSL_read, _lib.SSL_write, _lib.SSL_clear_mode
     _pending = _lib.SSL_pending
+    _get_error, _WANT_READ = _lib.SSL_get_error, _lib.SSL_ERROR_WANT_READ
     _PARTIAL_WRITE = _lib.SSL_MODE_ENABLE_PARTIAL_WRITE
     _unpack, _from_buffer = _ffi.unpack, _ffi.from_buffer
     _buffer = _ffi.new("char[]", _BUFFER)

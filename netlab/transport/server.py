@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from netlab.errors import (
     DeadlineExceeded,
+    ListenFailed,
     NetlabError,
     RemoteProtocolError,
     ServerStopping,
@@ -76,6 +77,7 @@ class StreamServer:
         self._hub = hub or hub_for(reactor)
         self._acceptors: list[Acceptor] = []
         self._headers: set[ProxyHeader] = set()
+        self._bridges: set[Bridge] = set()  # in a TLS handshake
         self._by_address: Counter[str] = Counter()
         self._factory = _BridgeFactory(self)
         self._stop_at = float("inf")
@@ -111,6 +113,9 @@ class StreamServer:
         both are understood here. Any other port goes on by itself, and its
         connections come in through ``Bridge``.
         """
+        if self.stopping:
+            port.stopListening()
+            raise ListenFailed(f"{self.name} stopped before it listened")
         self.ports.append(port)
         self.start()
         factory: Any = getattr(port, "factory", None)
@@ -223,15 +228,16 @@ class StreamServer:
         else:
             stream.start()
 
-    def bridge(self, address: IAddress | None) -> Protocol | None:
-        """A Twisted protocol for one connection of a foreign port, or ``None``: no room."""
+    def bridge(self, address: IAddress | None) -> Protocol:
+        """A Twisted protocol for one connection of a foreign port; it hangs up without room."""
         key = _host_of(address)
-        if self._stopping or not (
+        if self.stopping or not (
             self._room("max_connections") and self._room("max_per_address", key)
         ):
-            return None
+            return _Refused()
 
         def made(bridge: Bridge) -> None:
+            self._bridges.discard(bridge)
             plugged: Any = bridge
             receiver = self._receiver()
             if receiver is None:
@@ -249,7 +255,13 @@ class StreamServer:
             self._add(stream, key)
             stream.start()
 
-        return Bridge(self._hub, made, timeout=self.limits.handshake_timeout)
+        def failed(failure: Failure) -> None:
+            self._bridges.discard(bridge)
+            self._check_stopped()
+
+        bridge = Bridge(self._hub, made, failed, self.limits.handshake_timeout)
+        self._bridges.add(bridge)
+        return bridge
 
     def _receiver(self) -> Receiver | None:
         try:
@@ -305,7 +317,7 @@ class StreamServer:
     def _room(self, cause: str, key: str = "") -> bool:
         if cause == "max_connections":
             limit: int | None = self.max_connections
-            count = len(self.streams) + len(self._headers)
+            count = len(self.streams) + len(self._headers) + len(self._bridges)
         else:
             limit = self.limits.max_per_address
             count = self._by_address[key] if limit is not None else 0
@@ -358,6 +370,8 @@ class StreamServer:
             DeferredList(closing, consumeErrors=True).addCallback(self._ports_closed)
             for header in list(self._headers):
                 header.finish(None, None, ServerStopping("the server is stopping"))
+            for bridge in list(self._bridges):
+                bridge.close()
             for stream in list(self.streams):
                 self._hub.soon(stream.drain)
         if grace <= 0:
@@ -384,12 +398,20 @@ class StreamServer:
         self._check_stopped()
 
     def _check_stopped(self) -> None:
-        if self._stopping is None or self.streams or self._headers or self.ports:
+        if self._stopping is None or self.streams or self._headers or self._bridges or self.ports:
             return
         self._hub.stop_ticking(self._sweep)
         waiting, self._waiting_to_stop = self._waiting_to_stop, []
         for each in waiting:
             each.callback(None)
+
+
+class _Refused(Protocol):
+    """Hangs up. A wrapper's factory cannot do without a protocol, so ``None`` will not do."""
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        getattr(transport, "abortConnection", transport.loseConnection)()
 
 
 class _BridgeFactory(Factory):

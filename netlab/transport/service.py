@@ -118,7 +118,8 @@ class DrainingService(MultiService):
 
         def restore(result: Any) -> Any:
             for each, handler in before.items():
-                signal.signal(each, handler)
+                if handler is not None:  # None: not installed by Python, and cannot be
+                    signal.signal(each, handler)
             return result
 
         stopped = super().stopService()

@@ -84,6 +84,7 @@ class Stream:
         "_shut",
         "_sock",
         "_stuck_since",
+        "_told",
         "_unread",
         "buffered",
         "full",
@@ -136,6 +137,7 @@ class Stream:
         self._close_at = NEVER
         self._stuck_since = NEVER
         self._unread = 0
+        self._told = False
         self._reason: NetlabError | None = None
 
     def __repr__(self) -> str:
@@ -174,6 +176,10 @@ class Stream:
     def start(self) -> None:
         """Begins to read, and tells the receiver that the connection is there."""
         self.hub.register(self._fd, self, READ)
+        self._connected()
+
+    def _connected(self) -> None:
+        self._told = True
         self.receiver.connected(self)
 
     def write(self, data: BytesLike) -> None:
@@ -496,7 +502,8 @@ class Stream:
 
     def _report(self) -> None:
         try:
-            self.receiver.lost(self._reason)
+            if self._told:
+                self.receiver.lost(self._reason)
         finally:
             if self._on_lost is not None:
                 self._on_lost(self, self._reason)

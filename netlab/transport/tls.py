@@ -134,7 +134,7 @@ class TLSStream(Stream):
         self._records = records_of(self._tls)
         self._set_mask(READ)
         self.next_check = self.hub.now
-        self.receiver.connected(self)
+        self._connected()
         if not self._ended and not self._hold:
             self.readable()
 
