@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
 from twisted.internet.task import Clock
@@ -175,7 +175,7 @@ class MemoryServer:
         for peer in self.raw_peers:
             peer.let_go()
 
-    def __enter__(self) -> MemoryServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -85,7 +85,7 @@ def server_endpoint(
             return fail(error)
 
     def explain(failure: Failure) -> IListeningPort:
-        error = failure.value
+        error: Any = failure.value
         if isinstance(error, CannotListenError):
             error = error.socketError
         if error == "Cannot acquire lock":

@@ -147,6 +147,8 @@ def _usual(address: IAddress | None) -> IAddress | None:
 
     Raises ``ValueError`` when it is no address.
     """
+    if isinstance(address, (IPv4Address, IPv6Address)) and not 0 <= address.port < 65536:
+        raise ValueError(address.port)
     if isinstance(address, IPv6Address):
         return IPv6Address("TCP", str(IPv6(address.host)), address.port)
     if isinstance(address, IPv4Address):

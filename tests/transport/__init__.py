@@ -1,0 +1,1 @@
+"""Sockets, TLS, timers and limits, on loopback and in memory."""
