@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TextIO
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
+from netlab.escaping import escape
 from netlab.transport import address_text
 
 _EVERYWHERE = ("0.0.0.0", "::")
+_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +40,25 @@ class Listening:
         tls = self.endpoint.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
         words = ["netlab send"]
         if self.framing not in ("", "length-prefix"):
-            words.append(f"--framing {self.framing}")
+            words.append(f"--framing {shlex.quote(self.framing)}")
         if isinstance(address, UNIXAddress):
-            words.append(address_text(address))
+            words.append(shlex.quote(address_text(address)))
         elif isinstance(address, (IPv4Address, IPv6Address)):
-            v6 = isinstance(address, IPv6Address) and address.host not in _EVERYWHERE
-            host = f"[{address.host}]" if v6 else "localhost"
+            local = address.host in (*_EVERYWHERE, "127.0.0.1")
+            host = "localhost" if local else escape(address.host)
+            host = f"[{host}]" if ":" in host else host
             if tls:
                 words.append(f"--ca CA.pem tls:{host}:{address.port}")
-            elif v6 or address.port != 8032:
+            elif not local or address.port != 8032:
                 words.append(f"tcp:{host}:{address.port}")
         return " ".join([*words, "hello"])
 
     @property
     def warning(self) -> str | None:
         """What an operator should know about this listener."""
-        if self.endpoint.startswith("unix:") and ":mode=" not in self.endpoint:
-            path = address_text(self.address)
-            return f"every user of this machine may connect to {path}: add :mode=660"
+        endpoint = self.endpoint.removeprefix("haproxy:")
+        if endpoint.startswith("unix:") and ":mode=" not in endpoint:
+            return f"any local user may connect to {address_text(self.address)}: add :mode=660"
         return None
 
 
@@ -63,8 +67,10 @@ def print_table(stream: TextIO, rows: list[Listening]) -> None:
     lines = [("service", "listens on", "try")]
     lines += [(row.service, row.where, row.try_it) for row in rows]
     first, second = (max(len(line[column]) for line in lines) for column in (0, 1))
+    wide = first + second + max(len(line[2]) for line in lines) + 4 > _WIDTH
     for service, where, command in lines:
-        print(f"{service:<{first}}  {where:<{second}}  {command}", file=stream)
+        start = f"{service:<{first}}  {where:<{second}}"
+        print(start.rstrip() + f"\n  {command}" if wide else f"{start}  {command}", file=stream)
     for warning in dict.fromkeys(row.warning for row in rows if row.warning):
         print(f"note: {warning}", file=stream)
     stream.flush()

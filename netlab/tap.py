@@ -45,6 +45,19 @@ class StartUpFailed(NetlabError, SystemExit):
 Parameter = list[Any]
 
 
+def grace() -> Parameter:
+    """The option of how long to wait at the end; ``None`` when it was not given."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(text)
+        return value
+
+    text = f"seconds to finish in when told to stop [default: {DEFAULT_GRACE:g}]"
+    return _parameter("grace", None, text, read, "a number of seconds")
+
+
 def _parameter(
     name: str, default: Any, description: str, read: Callable[[str], Any], what: str
 ) -> Parameter:
@@ -92,9 +105,11 @@ _DEFAULT = Limits()
 class CommonOptions(usage.Options):
     """What every service is told in the same words."""
 
+    parent: Any = None
+
     optParameters = [
         ["log-level", None, None, f"what to log: {', '.join(LEVELS)} [default: info]"],
-        seconds("grace", DEFAULT_GRACE, "seconds to finish in when told to stop"),
+        grace(),
     ]
 
     def parseOptions(self, options: list[str] | None = None) -> None:
@@ -114,6 +129,9 @@ class CommonOptions(usage.Options):
 
     def postOptions(self) -> None:
         """Checks what the parser cannot."""
+        if self["grace"] is None:  # what was given before the service's name holds for it
+            given = self.parent["grace"] if isinstance(self.parent, CommonOptions) else None
+            self["grace"] = DEFAULT_GRACE if given is None else given
         if self["log-level"] is not None:
             try:
                 set_level(self["log-level"])
@@ -198,7 +216,7 @@ def message_service(options: MessageOptions) -> ServerService:
         )
 
     endpoints = options.listen or loopback(message.DEFAULT_PORT)
-    return ServerService("message", make_server, endpoints, grace=options["grace"] or 0.0)
+    return ServerService("message", make_server, endpoints, grace=options["grace"])
 
 
 SERVICES: dict[str, tuple[type[CommonOptions], Callable[[Any], ServerService]]] = {
@@ -259,7 +277,7 @@ def makeService(options: Options) -> IService:
     else:
         for name, (kind, _) in SERVICES.items():
             defaults = kind()
-            defaults["grace"] = options["grace"]
+            defaults.parent = options
             defaults.postOptions()
             chosen[name] = defaults
     service = NetlabService(reactor, chosen)

@@ -132,7 +132,8 @@ class MessageClient:
         """The next message; waits for it, for ``timeout`` seconds at the most.
 
         Raises ``ConnectionClosed`` when none can come any more, ``DeadlineExceeded``
-        after ``timeout``; a message that comes later is for the next call.
+        after ``timeout``; a message that comes later is for the next call. When the
+        server broke the rules of the framing, that error: ``RemoteProtocolError``.
         """
         if self._inbox:
             return self._take()

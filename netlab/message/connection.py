@@ -494,4 +494,5 @@ class MessageConnection:
             return  # a draining server lets a message that has begun arrive
         elif self.stream.read_more():
             return  # more was there: its own end comes back here
-        self.close()
+        self._stopped = True
+        self.stream.finish()

@@ -174,6 +174,9 @@ class MemoryServer:
         self.run(self.server.stop(0))
         for peer in self.raw_peers:
             peer.let_go()
+        for sock in self.sockets:
+            sock.drop()
+            sock.peer.drop()
 
     def __enter__(self) -> Self:
         return self

@@ -136,6 +136,7 @@ class MemorySocket:
         self._under_way = 0  # bytes sent and not yet read by the peer
         self._arrival = 0.0  # when the last piece sent will arrive
         self._flying: deque[Callable[[], None]] = deque()
+        self._landings: deque[Any] = deque()
         self._ended = False  # the peer's end of stream has arrived
         self._error = 0
         self._shut = False
@@ -225,6 +226,13 @@ class MemorySocket:
         self._reset()
         self.peer._reset()
 
+    def drop(self) -> None:
+        """Whatever is under way from this end gets lost."""
+        for each in self._landings:
+            each.cancel()
+        self._landings.clear()
+        self._flying.clear()
+
     @property
     def was_reset(self) -> bool:
         """Whether a reset has come."""
@@ -273,9 +281,10 @@ class MemorySocket:
         wait = self._faults.delay + self._faults.jitter * self._rng.random()
         self._arrival = max(self._arrival, now + wait)
         self._flying.append(event)
-        self._hub.clock.callLater(self._arrival - now, self._land)
+        self._landings.append(self._hub.clock.callLater(self._arrival - now, self._land))
 
     def _land(self) -> None:
+        self._landings.popleft()
         self._flying.popleft()()  # the first to start, however the times were rounded
 
     def _arrive(self, piece: bytes) -> None:

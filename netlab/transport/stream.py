@@ -216,15 +216,23 @@ class Stream:
 
         ``reason`` is what ``lost`` will be told; without one it is an orderly end.
         """
+        if not self._hold & CLOSING:
+            self._close_by(self.hub.time() + self.limits.close_timeout)
+            self.finish(reason)
+
+    def finish(self, reason: NetlabError | None = None) -> None:
+        """``close`` without haste: what waits may take as long as the peer goes on reading."""
         if self._hold & CLOSING:
             return
         self._hold |= CLOSING
         self._reason = reason
-        self._close_at = self.hub.time() + self.limits.close_timeout
-        self.next_check = min(self.next_check, self._close_at)
         if not self._dirty:
             self._dirty = True
             self.hub.mark_dirty(self)
+
+    def _close_by(self, time: float) -> None:
+        self._close_at = min(self._close_at, time)
+        self.next_check = min(self.next_check, self._close_at)
 
     def abort(self, reason: NetlabError | None = None) -> None:
         """Ends the connection at once; what waits to be sent is lost (a TCP reset)."""
@@ -428,6 +436,7 @@ class Stream:
         if self._shut:
             return
         self._shut = True
+        self._close_by(self.hub.now + self.limits.close_timeout)
         try:
             self._shutdown_write()
         except OSError as error:

@@ -67,7 +67,7 @@ class Endpoints(SystemCase):
                 self.assertEqual(receive_all(sock), b"")
             self.assert_stops_cleanly(server)
             self.assertFalse(path.exists())
-            text = f"note: every user of this machine may connect to unix:{path}: add :mode=660"
+            text = f"note: any local user may connect to unix:{path}: add :mode=660"
             self.assertEqual(text in server.out, note, server.out)
 
     def test_tls(self) -> None:

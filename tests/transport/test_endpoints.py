@@ -194,9 +194,19 @@ class Listening(TransportCase):
             ("tcp:0:interface=192.0.2.1", "cannot assign requested address"),
             ("tcp:70000", "70000"),
             ("unix:/no/such/folder/socket", "no such file"),
-            ("unix:/" + "x" * 200, "too long"),
+            (f"unix:{self.folder}/" + "x" * 200, "too long"),
         ):
             self.assertIn(said, await self.refused(text))
+
+    async def test_taken_socket(self) -> None:
+        """A UNIX socket that somebody listens on already."""
+        text = f"unix:{self.folder}/s"
+        port: Any = await server_endpoint(reactor, text, Factory())
+        try:
+            said = await self.refused(text)
+            self.assertIn(f"cannot listen on {text}: ", said)
+        finally:
+            await port.stopListening()
 
     async def test_nonsense(self) -> None:
         """A string that means nothing fails the Deferred; it is not raised."""

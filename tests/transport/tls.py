@@ -14,7 +14,7 @@ from netlab import LengthPrefix
 from netlab.message import MessageServer
 from netlab.message.protocol import Echo
 from netlab.transport import Limits
-from tests.transport.support import TransportCase, dial, reactor, read_exactly
+from tests.transport.support import DEADLINE, TransportCase, dial, reactor, read_exactly
 
 AUTHORITY = trustme.CA(key_type=trustme.KeyType.ECDSA)
 MIB = 1 << 20
@@ -75,7 +75,11 @@ class TLSCase(TransportCase):
     def dial_openssl(self, port: int) -> tuple[SSL.Connection, socket.socket]:
         """A TLS connection whose halves can be ended apart, for use in a thread."""
         sock = dial(port)
-        sock.settimeout(None)  # else pyOpenSSL does not wait
+        # pyOpenSSL does not wait for a socket with a time-out of Python's; the kernel's will do.
+        sock.settimeout(None)
+        seconds = struct.pack("ll", int(DEADLINE), 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
         tls = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), sock)
         tls.set_connect_state()
         tls.do_handshake()

@@ -2,6 +2,4 @@
 
 from twisted.application.service import ServiceMaker
 
-netlab = ServiceMaker(
-    "netlab", "netlab.tap", "message, datagram and HTTP servers", "netlab"
-)
+netlab = ServiceMaker("netlab", "netlab.tap", "message, datagram and HTTP servers", "netlab")
