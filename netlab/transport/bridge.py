@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -146,6 +147,15 @@ class Bridge(Protocol):
         return self._hub.time()
 
     @property
+    def mark(self) -> float:
+        """See ``Hub``."""
+        return self._hub.mark
+
+    @mark.setter
+    def mark(self, time: float) -> None:
+        self._hub.mark = time
+
+    @property
     def turning(self) -> bool:
         """See ``Hub``."""
         return self._hub.turning
@@ -199,6 +209,7 @@ class Bridge(Protocol):
 
     def _serve(self) -> None:
         self._announced = False
+        self._hub.mark = monotonic()
         ready = self._ready()
         if self._stream is None or not ready:
             return

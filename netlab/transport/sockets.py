@@ -43,20 +43,32 @@ class SocketStream(Stream):
 
     def readable(self) -> None:
         """Reads once and hands on what came."""
+        data = self.fetch()
+        if data is not None:
+            self.fetched(data)
+
+    def fetch(self) -> bytes | None:
+        """See ``FetchingDescriptor``; empty at the end of the stream."""
         if self._hold and self._stop_reading():
-            return
+            return None
         try:
-            data = self._sock.recv(self.read_size)
+            return self._sock.recv(self.read_size)
         except BlockingIOError:
-            return
+            return None
         except OSError as error:
             self._broken(error)
-            return
-        if not data:
+            return None
+
+    def fetched(self, data: bytes) -> None:
+        """See ``FetchingDescriptor``."""
+        size = len(data)
+        if not size:
             self._end_of_input()
             return
+        if size == self.read_size < JOIN:
+            self.read_size = JOIN  # it has more to say
         self.last_activity = self.hub.now
-        self.stats.bytes_in += len(data)
+        self.stats.bytes_in += size
         if self._hold:  # closed: the peer's last words are not wanted
             return
         answer = self.receiver.data_received(data)

@@ -43,6 +43,9 @@ _ERROR, _HANGUP = 8, 16  # EPOLLERR and EPOLLHUP
 JOIN = 64 * 1024
 """Buffers of up to so many bytes together are joined before they are sent."""
 
+_FIRST_READ = 4096
+"""How much to ask for until a read comes back full: small messages need no more."""
+
 # Why a stream does not read: any of these, or'ed together.
 HELD, FULL, CLOSING = 1, 2, 4
 
@@ -118,7 +121,7 @@ class Stream:
         self._host = host
         self.buffered = 0
         self.full = False
-        self.read_size = JOIN
+        self.read_size = _FIRST_READ
         self.last_activity = hub.now
         self.next_check = hub.now
         self._sock = sock

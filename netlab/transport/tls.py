@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from time import monotonic
 from typing import Any
 
 from OpenSSL import SSL
@@ -93,6 +94,7 @@ class TLSStream(Stream):
             self._tls_broken(error)
             return
         self.last_activity = self.hub.now
+        self.hub.mark = monotonic()
         self.stats.bytes_in += len(data)
         if not self._hold & CLOSING:
             answer = self.receiver.data_received(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,35 @@ class Encrypted(ClientCase):
             sock, _ = await in_thread(rude.accept)
             sock.close()
             self.assertNotEqual(await refused, "")
+
+    async def test_no_goodbye(self) -> None:
+        """What a server said before it ended without close_notify is heard, held or not."""
+
+        def say(listener: socket.socket) -> None:
+            sock, _ = listener.accept()
+            sock.settimeout(DEADLINE)
+            with context.wrap_socket(sock, server_side=True) as tls:
+                tls.recv(1)
+                tls.sendall(b"a" * 5000)
+                os.close(tls.detach())
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.authority.issue_cert("localhost").configure_cert(context)
+        for held in (False, True):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                listener.settimeout(DEADLINE)
+                saying = Deferred.fromCoroutine(in_thread(say, listener))
+                text = f"tls:localhost:{listener.getsockname()[1]}"
+                stream = await self.connect(text, ca_file=self.ca_file)
+                bridge: Any = stream.get_handle()
+                if held:
+                    stream.pause()
+                stream.write(b"x")
+                await saying
+                await eventually(lambda: bridge.transport is None or self.ours.is_lost)  # noqa: B023
+                stream.resume()
+                await self.ours.until(lambda: self.ours.is_lost)
+                self.assertEqual(len(self.ours.received), 5000, held)
 
     async def test_bad_files(self) -> None:
         """A CA file that is not there, or is none; an endpoint that it does not go with."""
