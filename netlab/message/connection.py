@@ -35,7 +35,7 @@ from netlab.errors import (
 )
 from netlab.framing import Framing
 from netlab.framing.base import BIG_PAYLOAD
-from netlab.transport import NEVER, Limits, Log, Stream
+from netlab.transport import NEVER, Hub, Limits, Log, Stats, Stream
 
 from .answers import begin, discard, message_of
 from .protocol import MessageProtocol, Sending, Sent
@@ -65,11 +65,14 @@ class MessageConnection:
         "_handler",
         "_handling",
         "_high_water",
+        "_hub",
         "_inbox",
         "_peer_ended",
+        "_plain",
         "_queued",
         "_replies",
         "_running",
+        "_stats",
         "_stopped",
         "_waiting",
         "app",
@@ -77,6 +80,8 @@ class MessageConnection:
     )
 
     stream: Stream
+    _stats: Stats
+    _hub: Hub
 
     def __init__(self, app: MessageProtocol, framing: Framing, limits: Limits) -> None:
         self.app = app
@@ -93,6 +98,7 @@ class MessageConnection:
         self._queued = False
         self._stopped = False  # closed, aborted or lost: the application hears no more
         self._peer_ended = False
+        self._plain = True  # no frame under way, and nothing is ending
         self._ending = False  # the peer or the server has ended: close when all is answered
         self._began = 0.0
         self._frame_since: float | None = None
@@ -148,6 +154,8 @@ class MessageConnection:
     def connected(self, stream: Stream) -> None:
         """See ``Receiver``."""
         self.stream = stream
+        self._stats = stream.stats
+        self._hub = stream.hub
         self._began = monotonic()
         self._handling = True
         try:
@@ -173,33 +181,38 @@ class MessageConnection:
             self.close(error)
             return None
         decoder = self._decoder
-        if len(messages) != 1 or decoder.buffered or decoder.error or self._ending:
+        if len(messages) != 1 or decoder.buffered or decoder.error or not self._plain:
             self._after_read(messages)
             return None
-        if self._frame_since is not None:
-            self._stop_frame_clock()
-        stats = self.stream.stats
+        stats = self._stats
         stats.messages_in += 1
-        answer = None
-        hub = self.stream.hub
         try:
             reply = self._handler(messages[0])
-            if self._stopped:
-                discard(reply)  # it closed the connection: this comes too late
-            elif reply.__class__ is bytes and len(reply) < BIG_PAYLOAD:
+            if reply.__class__ is bytes and not self._stopped and len(reply) < BIG_PAYLOAD:
                 answer = self._framing.encode(reply)
                 stats.messages_out += 1
-            elif reply is not None:
-                self._began = hub.mark
-                if self._settle(reply):
-                    self._write_replies()
+                # Cutting and framing are in this, too; they are next to nothing.
+                hub = self._hub
+                now = monotonic()
+                stats.handler_seconds += now - hub.mark
+                hub.mark = now
+                return answer
+            self._take(reply)
         except BaseException:  # sys.exit() in a handler must not end the server either
             self._handler_failed(Failure())
-        if self._running is None:  # cutting and framing are in this, which is next to nothing
-            now = monotonic()
-            stats.handler_seconds += now - hub.mark
-            hub.mark = now
-        return answer
+        return None
+
+    def _take(self, reply: Any) -> None:
+        """What a handler returned, if it is not a small message to be sent at once."""
+        hub = self._hub
+        self._began = hub.mark
+        if self._stopped:
+            discard(reply)  # it closed the connection: this comes too late
+        elif reply is not None and self._settle(reply):
+            self._write_replies()
+        if self._running is None:
+            hub.mark = monotonic()
+            self._stats.handler_seconds += hub.mark - self._began
 
     def _after_read(self, messages: list[bytes]) -> None:
         if messages:
@@ -218,6 +231,7 @@ class MessageConnection:
         """See ``Receiver``: answers what has come whole, then closes."""
         self._peer_ended = True
         self._ending = True
+        self._plain = False
         self._maybe_finish()
 
     def can_write(self) -> None:
@@ -254,6 +268,7 @@ class MessageConnection:
     def drain(self) -> None:
         """See ``Receiver``: answers what the system has received, then closes."""
         self._ending = True
+        self._plain = False
         for _ in range(_DRAIN_READS):
             if self._busy() or not self.stream.read_more():
                 break
@@ -466,6 +481,7 @@ class MessageConnection:
     def _start_frame_clock(self) -> None:
         stream = self.stream
         now = self._frame_since = stream.hub.now
+        self._plain = False
         if stream.limits.frame_timeout is not None:
             due = now + stream.limits.frame_timeout
             if due < stream.next_check:
@@ -473,6 +489,7 @@ class MessageConnection:
 
     def _stop_frame_clock(self) -> None:
         self._frame_since = None
+        self._plain = not self._ending
         self._size_reads(0)
 
     def _size_reads(self, needed: int) -> None:

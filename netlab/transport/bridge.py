@@ -199,7 +199,9 @@ class Bridge(Protocol):
         if not self._blocked:
             mask |= WRITE
         mask &= self._mask
-        return mask if self._error is None else mask | _ERROR
+        if self._error is None or (self._inbox and mask & READ):  # what came goes first
+            return mask
+        return mask | _ERROR
 
     def _announce(self) -> None:
         """Tells the stream in the hub's next turn that it can go on."""

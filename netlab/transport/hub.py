@@ -25,7 +25,7 @@ import os
 import select
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from twisted.internet.error import ConnectionDone
@@ -65,7 +65,6 @@ Fetch = Callable[[], bytes | None]
 Fetched = Callable[[bytes], None]
 
 
-@runtime_checkable
 class FetchingDescriptor(Descriptor, Protocol):
     """One whose reading and handling are apart: most of what a busy server does."""
 
@@ -235,8 +234,9 @@ class EpollHub(Hub):
         assert self._epoll is not None
         self._epoll.register(fd, mask)
         self.descriptors[fd] = descriptor
-        if isinstance(descriptor, FetchingDescriptor):
-            self._fetching[fd] = (descriptor.fetch, descriptor.fetched)
+        if hasattr(descriptor, "fetch"):
+            fetcher = cast(FetchingDescriptor, descriptor)
+            self._fetching[fd] = (fetcher.fetch, fetcher.fetched)
 
     def modify(self, fd: int, mask: int) -> None:
         """See ``Hub.modify``."""

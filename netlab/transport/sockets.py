@@ -86,10 +86,8 @@ class SocketStream(Stream):
     def flush(self) -> None:
         """See ``Stream.flush``."""
         self._dirty = False
-        if self._ended or self._mask & WRITE:
-            return
         out = self._out
-        if len(out) == 1 and not self._hold:
+        if len(out) == 1 and self._mask == READ and not self._hold:
             # Nearly always: one answer, and the kernel takes it. _send() in short.
             try:
                 sent = self._sock.send(out[0])
@@ -103,7 +101,7 @@ class SocketStream(Stream):
                 self.stats.bytes_out += sent
             else:
                 self._sent(sent)
-        else:
+        elif not self._ended and not self._mask & WRITE:
             self._send()
 
     def _in_kernel(self) -> int:

@@ -163,10 +163,9 @@ class Bridging(TransportCase):
         _, port = await self.serve(self.endpoint())
         peer, receiver = await self.join(port)
         receiver.stream.pause()
-        peer.transport.write(b"x")
-        await eventually(lambda: receiver.stream._sock._waiting > 0)  # type: ignore[attr-defined]
         await self.leave(peer)
         await self.gone(receiver)
+        self.assertIsInstance(receiver.reason, ConnectionReset)
 
     async def test_slow_peer(self) -> None:
         """Output stops at the high-water mark, goes on when the peer reads, and is whole."""
@@ -294,6 +293,17 @@ class Plain(Bridging):
             await self.gone(receiver)
             self.assertIsNone(receiver.reason)
             await self.leave(peer)
+
+    async def test_reset_with_bytes_unread(self) -> None:
+        """Also when something was left unread: a reset takes it away."""
+        _, port = await self.serve(self.endpoint())
+        peer, receiver = await self.join(port)
+        receiver.stream.pause()
+        peer.transport.write(b"x")
+        await eventually(lambda: receiver.stream.get_handle()._waiting > 0)
+        await self.leave(peer)
+        await self.gone(receiver)
+        self.assertIsInstance(receiver.reason, ConnectionReset)
 
     async def test_half_close_and_deaf(self) -> None:
         """A peer that has ended its side and reads nothing does not stay for ever.
