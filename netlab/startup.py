@@ -67,10 +67,13 @@ def print_table(stream: TextIO, rows: list[Listening]) -> None:
     lines = [("service", "listens on", "try")]
     lines += [(row.service, row.where, row.try_it) for row in rows]
     first, second = (max(len(line[column]) for line in lines) for column in (0, 1))
-    wide = first + second + max(len(line[2]) for line in lines) + 4 > _WIDTH
+    narrow = first + second + max(len(line[2]) for line in lines) + 4 <= _WIDTH
     for service, where, command in lines:
-        start = f"{service:<{first}}  {where:<{second}}"
-        print(start.rstrip() + f"\n  {command}" if wide else f"{start}  {command}", file=stream)
+        line = f"{service:<{first}}  {where:<{second}}  {command if narrow else ''}"
+        print(line.rstrip(), file=stream)
+    if not narrow:
+        for number, (_, _, command) in enumerate(lines[1:]):
+            print(f"{'' if number else 'try':<{first}}  {command}", file=stream)
     for warning in dict.fromkeys(row.warning for row in rows if row.warning):
         print(f"note: {warning}", file=stream)
     stream.flush()

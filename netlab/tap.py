@@ -252,9 +252,8 @@ class NetlabService(DrainingService):
     def startService(self) -> None:
         """Starts, and says what listens where once signals are heard too."""
         super().startService()
-        # What is there now stays; what a message leaves behind is seldom in a cycle.
+        # What is there now stays: the collector need not look at it again and again.
         gc.freeze()
-        gc.set_threshold(10_000)
         self.reactor.callWhenRunning(self._say)
 
     def _say(self) -> None:

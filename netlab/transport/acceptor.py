@@ -10,8 +10,9 @@ from typing import Any
 from .hub import READ, Hub
 from .log import Log
 
-_BATCH = 64
-"""Connections accepted in one turn."""
+_BATCH = 8
+"""Connections accepted in one turn: each costs as much as some tens of messages, and
+those who are connected wait meanwhile."""
 _BACKLOG = 4096
 """Connections that the kernel holds for us; Twisted's 50 overflow in a burst, which costs
 each client a second. Also how many are taken on when the listener is about to close."""

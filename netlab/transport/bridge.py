@@ -65,6 +65,7 @@ class Bridge(Protocol):
         self._error: OSError | None = None
         self._abort_on_close = False
         self._announced = False
+        self._encrypted = False
 
     # -- as Twisted's protocol
 
@@ -74,7 +75,8 @@ class Bridge(Protocol):
         if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
-        if not INegotiated.providedBy(transport):
+        self._encrypted = INegotiated.providedBy(transport)
+        if not self._encrypted:
             self._begin()
         elif self._timeout is not None:
             self._deadline = self._hub.time() + self._timeout
@@ -199,7 +201,9 @@ class Bridge(Protocol):
         if not self._blocked:
             mask |= WRITE
         mask &= self._mask
-        if self._error is None or (self._inbox and mask & READ):  # what came goes first
+        # What came goes first, also when it has to wait: through Twisted's TLS an end
+        # without close_notify looks like a reset. On plain TCP a reset is a reset.
+        if self._error is None or (self._inbox and (mask & READ or self._encrypted)):
             return mask
         return mask | _ERROR
 

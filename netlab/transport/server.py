@@ -304,7 +304,7 @@ class StreamServer:
         self.stats.errors[error.kind] += 1
         # A peer's mistake is worth a line, but no more than one a second: who
         # makes many must not fill the log. The rest are at debug.
-        telling = isinstance(error, (RemoteProtocolError, DeadlineExceeded))
+        telling = isinstance(error, (RemoteProtocolError, DeadlineExceeded, TLSFailed))
         if debugging() or (telling and self._once_a_second(error.kind)):
             (self.log.info if telling else self.log.debug)(
                 "{name}: connection from {peer}: {error}",

@@ -145,7 +145,8 @@ class Ports:
 
     def numbers(self, text: str) -> str:
         """Free ports instead of the well-known ones; also in programs."""
-        return text.replace("8032", str(self.plain)).replace("8443", str(self.tls))
+        ports = {"8032": str(self.plain), "8443": str(self.tls)}
+        return re.sub("8032|8443", lambda found: ports[found[0]], text)
 
     def command(self, line: str) -> str:
         """A command, or a line of output that shows one."""

@@ -28,7 +28,7 @@ DEADLINE = 30.0
 ROOT = Path(__file__).resolve().parents[2]
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 LOOPBACK = "tcp:0:interface=127.0.0.1"
-_ROW = re.compile(r"^message +(?:unix:(\S+)|\[?([0-9a-f:.]+?)\]?:([0-9]+)) ", re.MULTILINE)
+_ROW = re.compile(r"^message +(?:unix:(\S+)|\[?([0-9a-f:.]+?)\]?:([0-9]+))(?: |$)", re.MULTILINE)
 
 
 class Program:

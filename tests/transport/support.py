@@ -16,14 +16,19 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IListeningPort,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
@@ -159,6 +164,37 @@ class Peer(Watch, Protocol):
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self.lost = reason.value
         self.changed()
+
+
+@implementer(IListeningPort)
+class ForeignPort:
+    """A port that tells nothing of its factory or its socket."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+
+    def startListening(self) -> None:
+        pass
+
+    def stopListening(self) -> Any:
+        return self._port.stopListening()
+
+    def getHost(self) -> Any:
+        return self._port.getHost()
+
+
+@implementer(IStreamServerEndpoint)
+class Foreign:
+    """An endpoint as a plug-in might bring it; ``tls`` wraps it as stock endpoints do."""
+
+    def __init__(self, tls: Any = None) -> None:
+        self.tls = tls
+
+    def listen(self, factory: Any) -> Deferred[Any]:
+        if self.tls is not None:
+            factory = TLSMemoryBIOFactory(self.tls, False, factory)
+        port = maybeDeferred(reactor.listenTCP, 0, factory, interface="127.0.0.1")
+        return port.addCallback(ForeignPort)
 
 
 def connect_peer(port: int) -> Deferred[Peer]:

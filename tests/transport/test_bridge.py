@@ -7,10 +7,9 @@ from typing import Any
 
 import trustme
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import (
     Certificate,
@@ -19,13 +18,12 @@ from twisted.internet.ssl import (
     optionsForClientTLS,
     trustRootFromCertificates,
 )
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from zope.interface import implementer
 
 from netlab.errors import CloseTimeout, ConnectionReset, ServerStopping, WriteTimeout
 from netlab.transport import Limits, Stream
 from tests.transport.support import (
     TWISTED_USES_X509,
+    Foreign,
     Peer,
     Recorder,
     TransportCase,
@@ -35,37 +33,6 @@ from tests.transport.support import (
 )
 
 pytestmark = TWISTED_USES_X509
-
-
-@implementer(IListeningPort)
-class ForeignPort:
-    """A port that tells nothing of its factory or its socket."""
-
-    def __init__(self, port: Any) -> None:
-        self._port = port
-
-    def startListening(self) -> None:
-        pass
-
-    def stopListening(self) -> Any:
-        return self._port.stopListening()
-
-    def getHost(self) -> Any:
-        return self._port.getHost()
-
-
-@implementer(IStreamServerEndpoint)
-class Foreign:
-    """An endpoint as a plug-in might bring it; ``tls`` wraps it as stock endpoints do."""
-
-    def __init__(self, tls: Any = None) -> None:
-        self.tls = tls
-
-    def listen(self, factory: Any) -> Deferred[Any]:
-        if self.tls is not None:
-            factory = TLSMemoryBIOFactory(self.tls, False, factory)
-        port = maybeDeferred(reactor.listenTCP, 0, factory, interface="127.0.0.1")
-        return port.addCallback(ForeignPort)
 
 
 class Bridging(TransportCase):
@@ -293,6 +260,19 @@ class Plain(Bridging):
             await self.gone(receiver)
             self.assertIsNone(receiver.reason)
             await self.leave(peer)
+
+    async def test_lingering(self) -> None:
+        """A close is a half-close: what the peer still says is read, not answered by a reset."""
+        server, port = await self.serve(self.endpoint())
+        peer, receiver = await self.join(port)
+        receiver.stream.write(b"bye")
+        receiver.stream.close()
+        await peer.until(lambda: peer.over)
+        peer.transport.write(b"late")
+        await eventually(lambda: server.stats.bytes_in == 4, 5)
+        peer.transport.loseConnection()
+        await self.gone(receiver)
+        self.assertEqual((bytes(peer.received), bytes(receiver.received)), (b"bye", b""))
 
     async def test_reset_with_bytes_unread(self) -> None:
         """Also when something was left unread: a reset takes it away."""

@@ -284,12 +284,13 @@ class OnEpoll(SynchronousTestCase):
             self.hub.register(each.fd, each, READ)
         self.assertEqual(self.reactor.getReaders(), [self.hub])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
-        fd = self.hub.fileno()
+        fd, timer = self.hub.fileno(), self.hub._timer
         for each in pairs:
             self.hub.unregister(each.fd)
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.hub.fileno(), -1)
-        self.assertRaises(OSError, os.fstat, fd)
+        for closed in (fd, timer):
+            self.assertRaises(OSError, os.fstat, closed)
 
     def test_tick(self) -> None:
         """Ticks come from the monotonic clock: the wall clock may jump as it likes.
