@@ -110,7 +110,9 @@ class MessageFactory:
             def __init__(self) -> None:
                 self.members: set[Member] = set()
 
-    The server sets ``framing`` and ``stats`` before ``started`` is called.
+    ``framing`` is what ``serve`` uses unless it is told otherwise (``twistd netlab``
+    goes by its ``--framing``). The server sets ``framing`` and ``stats`` to what is
+    in use before ``started`` is called.
     """
 
     protocol: type[MessageProtocol] = MessageProtocol

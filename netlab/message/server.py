@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IAddress
 
 from netlab.errors import ConfigurationError, NetlabError
-from netlab.framing import Framing, LengthPrefix
+from netlab.framing import Framing
 from netlab.transport import DEFAULT_GRACE, Hub, Limits, Stats, StreamServer, loopback
 
 from .connection import MessageConnection
@@ -55,7 +55,7 @@ class MessageServer:
         hub: Hub | None = None,
     ) -> None:
         self.factory = factory_for(app)
-        self.framing = framing or LengthPrefix()
+        self.framing = framing or self.factory.framing
         self.limits = limits or Limits()
         self.stats = Stats()
         self.factory.framing = self.framing
@@ -110,7 +110,7 @@ def serve(
 
     endpoints  Twisted endpoint strings, or ``IStreamServerEndpoint`` objects; none means
                port 8032 on this machine's own addresses
-    framing    ``LengthPrefix()`` unless given
+    framing    the factory's, which is ``LengthPrefix()``, unless given
     limits     the defaults of ``Limits`` unless given
     reactor    the global reactor unless given
 

@@ -58,6 +58,9 @@ class DocumentTests(TestCase):
     def test_framing(self) -> None:
         self.follow("docs/framing.md")
 
+    def test_testing(self) -> None:
+        self.follow("docs/testing.md")
+
     def test_deployment(self) -> None:
         if not has_ipv6():
             raise SkipTest("there is no IPv6 here")
@@ -74,7 +77,8 @@ class DocumentTests(TestCase):
     def test_every_block_is_run(self) -> None:
         """No block of another kind, and none in a document that no test follows."""
         followed = {"README.md", "examples/README.md"}
-        followed |= {f"docs/{each}.md" for each in ("tutorial", "framing", "deployment", "api")}
+        names = ("tutorial", "framing", "testing", "deployment", "api")
+        followed |= {f"docs/{each}.md" for each in names}
         for document in DOCUMENTS:
             for block in blocks(document):
                 self.assertIn(str(document.relative_to(ROOT)), followed)

@@ -16,6 +16,7 @@ from netlab import (
     ConfigurationError,
     ConnectFailed,
     Limits,
+    Line,
     ListenFailed,
     MessageFactory,
     MessageServer,
@@ -48,6 +49,20 @@ class Factories(SynchronousTestCase):
         self.assertIs(factory_for(mine), mine)
         self.assertIsInstance(factory_for(Mine), Mine)
         self.assertIsNot(factory_for(Mine), factory_for(Mine))
+
+    def test_framing_of_a_factory(self) -> None:
+        """A factory may say what its messages look like; the caller has the last word."""
+
+        class Lines(MessageFactory):
+            protocol = Echo
+            framing = Line()
+
+        with serve_in_memory(Lines) as link:
+            peer = link.connect_raw()
+            peer.send(b"hello\n")
+            self.assertEqual(bytes(peer.received), b"hello\n")
+        with serve_in_memory(Lines, framing=Netstring()) as link:
+            self.assertEqual(link.server.factory.framing, Netstring())
 
     def test_of_something_else(self) -> None:
         wrong: Any
