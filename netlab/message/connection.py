@@ -139,7 +139,7 @@ class MessageConnection:
         if not self._stopped:
             self._stopped = True
             self._inbox = []
-            if not self._handling:  # else _handled closes, behind the answers
+            if not self._handling:  # else _handle closes, behind the answers
                 self.stream.close(reason)
 
     def abort(self, reason: NetlabError | None = None) -> None:

@@ -69,7 +69,7 @@ class FetchingDescriptor(Descriptor, Protocol):
     """One whose reading and handling are apart: most of what a busy server does."""
 
     def fetch(self) -> bytes | None:
-        """Reads once; ``None`` when there was nothing, or nothing to handle. Raises nothing."""
+        """Reads once; ``None`` when there was nothing, or nothing to handle."""
 
     def fetched(self, data: bytes) -> None:
         """Handles what ``fetch`` returned in this turn."""
@@ -314,7 +314,11 @@ class EpollHub(Hub):
             for fd, mask in ready:
                 if mask == READ and fd in fetching:
                     fetch, fetched = fetching[fd]
-                    data = fetch()
+                    try:
+                        data = fetch()
+                    except Exception:
+                        self._blame(fetch.__self__)  # type: ignore[attr-defined]
+                        continue
                     if data is not None:
                         came.append((fetched, data))
                     continue
