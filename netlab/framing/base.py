@@ -99,6 +99,15 @@ class Decoder(ABC):
         self.needed = 0
         self.error = None
 
+    def whole(self, data: bytes) -> bytes | None:
+        """Return the payload if ``data`` is exactly one frame and nothing is under way.
+
+        Otherwise return ``None`` and take nothing: ``data`` is for ``feed``, then.
+        That is all that this default does; a decoder whose frames are mostly read
+        one by one may do better.
+        """
+        return None
+
     @abstractmethod
     def feed(self, data: BytesLike, limit: int | None = None) -> list[bytes]:
         """Take the next bytes of the stream; return the messages they complete, in order.

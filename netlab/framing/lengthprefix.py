@@ -130,8 +130,10 @@ class LengthPrefix(WrappingFraming):
         """Return ``message`` after its length; see ``Framing.encode``."""
         if message.__class__ is bytes:  # nearly always, and every reply passes here
             length = len(message)
-            if self.adjustment <= length <= self.max_message:
-                return self._pack(length - self.adjustment) + message
+            adjustment = self.adjustment
+            if adjustment <= length <= self.max_message:
+                pack = self._pack
+                return pack(length - adjustment) + message
         payload = as_message(message)
         return self._around(payload)[0] + payload
 
@@ -183,16 +185,26 @@ class _PrefixDecoder(CountedDecoder):
     errors) is left to the general code above it.
     """
 
-    __slots__ = ("_framing", "_longest_frame", "_overhead", "_size", "_unpack")
+    __slots__ = ("_framing", "_longest_frame", "_overhead", "_payload", "_size", "_unpack")
 
     def __init__(self, framing: LengthPrefix) -> None:
         size = framing.size
         super().__init__(framing.max_message, min_header=size, max_header=size)
         self._framing = framing
         self._size = size
+        self._payload = slice(size, None)
         self._unpack = framing._unpack
         self._overhead = size + framing.adjustment  # frame length - number on the wire
         self._longest_frame = size + framing.max_message
+
+    def whole(self, data: bytes) -> bytes | None:
+        """Return the payload of the one frame that ``data`` is. See ``Decoder.whole``."""
+        size = self._size
+        if self._idle and len(data) >= size:
+            unpack = self._unpack  # calling a slot costs more than reading it first
+            if unpack(data)[0] + self._overhead == len(data) <= self._longest_frame:
+                return data[self._payload]
+        return None
 
     def feed(self, data: BytesLike, limit: int | None = None) -> list[bytes]:
         """Take the next bytes; return the messages they complete. See ``Decoder.feed``."""
@@ -202,8 +214,6 @@ class _PrefixDecoder(CountedDecoder):
         size = self._size
         if end < size:
             return super().feed(data, limit)
-        if self._unpack(data)[0] + self._overhead == end <= self._longest_frame:
-            return [data[size:]]
         messages: list[bytes] = []
         at = self._cut_run(data, 0, limit, messages)
         at = self._cut_whole(data, at, limit, messages)

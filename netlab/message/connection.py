@@ -50,6 +50,10 @@ _SENT = Sent()
 _CLOSED = Sent(closed=True)
 
 
+def _never_whole(data: bytes) -> bytes | None:
+    return None
+
+
 class MessageConnection:
     """A ``netlab.transport.Receiver`` that drives one ``MessageProtocol``."""
 
@@ -59,7 +63,6 @@ class MessageConnection:
         "_began",
         "_decoder",
         "_ending",
-        "_feed",
         "_frame_since",
         "_framing",
         "_handler",
@@ -68,13 +71,13 @@ class MessageConnection:
         "_hub",
         "_inbox",
         "_peer_ended",
-        "_plain",
         "_queued",
         "_replies",
         "_running",
         "_stats",
         "_stopped",
         "_waiting",
+        "_whole",
         "app",
         "stream",
     )
@@ -88,7 +91,7 @@ class MessageConnection:
         app._connection = self
         self._framing = framing
         self._decoder = framing.decoder()
-        self._feed = self._decoder.feed
+        self._whole = self._decoder.whole
         self._handler = app.message_received
         self._high_water = limits.high_water
         self._inbox: list[bytes] = []
@@ -98,7 +101,6 @@ class MessageConnection:
         self._queued = False
         self._stopped = False  # closed, aborted or lost: the application hears no more
         self._peer_ended = False
-        self._plain = True  # no frame under way, and nothing is ending
         self._ending = False  # the peer or the server has ended: close when all is answered
         self._began = 0.0
         self._frame_since: float | None = None
@@ -175,48 +177,55 @@ class MessageConnection:
         The common case, one message that is answered at once, is here in full;
         ``_handle`` does all others.
         """
-        try:
-            messages = self._feed(data, BUDGET)
-        except RemoteProtocolError as error:
-            self.close(error)
+        # Slots that hold functions are read first: CPython looks up a call through a slot
+        # as a method, in vain, and does not learn from it.
+        whole = self._whole
+        message = whole(data)
+        if message is None:
+            self._cut(data)
             return None
-        decoder = self._decoder
-        if len(messages) != 1 or decoder.buffered or decoder.error or not self._plain:
-            self._after_read(messages)
-            return None
-        stats = self._stats
-        stats.messages_in += 1
         try:
-            reply = self._handler(messages[0])
-            if reply.__class__ is bytes and not self._stopped and len(reply) < BIG_PAYLOAD:
-                answer = self._framing.encode(reply)
-                stats.messages_out += 1
-                # Cutting and framing are in this, too; they are next to nothing.
-                hub = self._hub
-                now = monotonic()
-                stats.handler_seconds += now - hub.mark
-                hub.mark = now
-                return answer
-            self._take(reply)
+            handler = self._handler
+            reply = handler(message)
+            if reply.__class__ is bytes and len(reply) < BIG_PAYLOAD and not self._stopped:
+                return self._framing.encode(reply)
         except BaseException:  # sys.exit() in a handler must not end the server either
+            self._stats.messages_in += 1
             self._handler_failed(Failure())
+            return None
+        self._take(reply)
         return None
 
     def _take(self, reply: Any) -> None:
         """What a handler returned, if it is not a small message to be sent at once."""
-        hub = self._hub
-        self._began = hub.mark
-        if self._stopped:
-            discard(reply)  # it closed the connection: this comes too late
-        elif reply is not None and self._settle(reply):
-            self._write_replies()
-        if self._running is None:
-            hub.mark = monotonic()
-            self._stats.handler_seconds += hub.mark - self._began
+        self._stats.messages_in += 1
+        try:
+            if self._stopped:
+                discard(reply)  # it closed the connection: this comes too late
+            elif reply is not None and self._settle(reply):
+                self._write_replies()
+        except BaseException:
+            self._handler_failed(Failure())
+        self._count_time()
 
-    def _after_read(self, messages: list[bytes]) -> None:
+    def _count_time(self) -> None:
+        """Counts the time since ``Hub.mark``; an answer to come is counted from here on."""
+        hub = self._hub
+        now = self._began = monotonic()
+        self._stats.handler_seconds += now - hub.mark
+        hub.mark = now
+
+    def _cut(self, data: bytes) -> None:
+        try:
+            messages = self._decoder.feed(data, BUDGET)
+        except RemoteProtocolError as error:
+            self.close(error)
+            return
         if messages:
             self._handle(messages)
+        self._after_read(messages)
+
+    def _after_read(self, messages: list[bytes]) -> None:
         decoder = self._decoder
         if decoder.buffered:
             if messages or self._frame_since is None:
@@ -230,9 +239,12 @@ class MessageConnection:
     def end_received(self) -> None:
         """See ``Receiver``: answers what has come whole, then closes."""
         self._peer_ended = True
-        self._ending = True
-        self._plain = False
+        self._end_when_answered()
         self._maybe_finish()
+
+    def _end_when_answered(self) -> None:
+        self._ending = True
+        self._whole = _never_whole  # after each message, see whether it was the last
 
     def can_write(self) -> None:
         """See ``Receiver``: whoever waited for the peer goes on."""
@@ -267,8 +279,7 @@ class MessageConnection:
 
     def drain(self) -> None:
         """See ``Receiver``: answers what the system has received, then closes."""
-        self._ending = True
-        self._plain = False
+        self._end_when_answered()
         for _ in range(_DRAIN_READS):
             if self._busy() or not self.stream.read_more():
                 break
@@ -306,7 +317,6 @@ class MessageConnection:
         rest: list[bytes] | None = None
         size = 0
         self._handling = True
-        self._began = began = monotonic()
         try:
             for message in left:
                 reply = handler(message)
@@ -336,10 +346,8 @@ class MessageConnection:
         self._handling = False
         if rest is None:
             rest = list(left)
-        stats = stream.stats
-        stats.messages_in += len(messages) - len(rest)
-        if self._running is None:
-            stats.handler_seconds += monotonic() - began
+        self._stats.messages_in += len(messages) - len(rest)
+        self._count_time()
         if self._stopped:
             stream.close()
         elif rest or len(messages) == BUDGET:
@@ -381,13 +389,14 @@ class MessageConnection:
 
     def _continue(self) -> None:
         self._queued = False
+        self._hub.mark = monotonic()
         if self._stopped or self._running is not None or self.stream.blocked:
             return
         messages, self._inbox = self._inbox, []
         cut = not messages
         if cut:
             try:
-                messages = self._feed(b"", BUDGET)
+                messages = self._decoder.feed(b"", BUDGET)
             except RemoteProtocolError as error:
                 self.close(error)
                 return
@@ -481,7 +490,6 @@ class MessageConnection:
     def _start_frame_clock(self) -> None:
         stream = self.stream
         now = self._frame_since = stream.hub.now
-        self._plain = False
         if stream.limits.frame_timeout is not None:
             due = now + stream.limits.frame_timeout
             if due < stream.next_check:
@@ -489,7 +497,6 @@ class MessageConnection:
 
     def _stop_frame_clock(self) -> None:
         self._frame_since = None
-        self._plain = not self._ending
         self._size_reads(0)
 
     def _size_reads(self, needed: int) -> None:

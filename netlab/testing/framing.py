@@ -121,7 +121,13 @@ def _same(what: str, got: object, expected: object) -> None:
 
 
 def _drain(decoder: Decoder, data: bytes, limit: int | None, messages: list[bytes]) -> None:
-    """Feed ``data``, go on while ``limit`` holds messages back; append all to ``messages``."""
+    """Feed ``data``, go on while ``limit`` holds messages back; append all to ``messages``.
+
+    Without a limit it is done as a connection does it: ``whole`` is asked first.
+    """
+    if limit is None and (message := decoder.whole(data)) is not None:
+        messages.append(message)
+        return
     most = decoder.buffered + len(data)  # a frame has a byte or more
     got = decoder.feed(data, limit)
     messages += got
@@ -262,6 +268,7 @@ def _any_pieces(framing: Framing, sent: list[bytes], data: DataObject) -> None:
     expected = _Outcome(sent, None)
     _same("all at once", _outcome(framing, [stream]), expected)
     _same("one byte at a time", _outcome(framing, _one_by_one(stream)), expected)
+    _same("frame by frame", _outcome(framing, list(map(framing.encode, sent))), expected)
     chunks = _pieces(data, stream)
     _same(f"in pieces {chunks!r}", _outcome(framing, chunks), expected)
     limit = data.draw(st.integers(1, 9), label="limit")

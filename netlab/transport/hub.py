@@ -10,8 +10,7 @@ no epoll, ``ReactorHub`` offers the same by way of the reactor.
 Rules of a turn, in the order they happen:
 
 1. every ready descriptor is served once, within its own budget; plain sockets
-   are read first, all of them, and what came is handled after that, which keeps
-   the processor's caches warm for the one and then for the other;
+   come last, as one batch (see ``SocketStream.serve_batch``);
 2. what was put off with ``soon`` is run: work that exceeded a budget, news of
    closed connections, accepting;
 3. every stream that was written to is flushed, once.
@@ -61,26 +60,20 @@ class Descriptor(Protocol):
         """Send what was written; called once a turn after ``Hub.dirty`` was asked for."""
 
 
-Fetch = Callable[[], bytes | None]
-Fetched = Callable[[bytes], None]
+class BatchedDescriptor(Descriptor, Protocol):
+    """One of many that are served together when there is something to read, and no more."""
 
-
-class FetchingDescriptor(Descriptor, Protocol):
-    """One whose reading and handling are apart: most of what a busy server does."""
-
-    def fetch(self) -> bytes | None:
-        """Reads once; ``None`` when there was nothing, or nothing to handle."""
-
-    def fetched(self, data: bytes) -> None:
-        """Handles what ``fetch`` returned in this turn."""
+    @staticmethod
+    def serve_batch(hub: Hub, descriptors: list[Any]) -> None:
+        """``readable`` for each of ``descriptors``; an error of one must not touch the others."""
 
 
 class Hub:
     """What all hubs share: the turn, its queues, and the tick.
 
     ``now`` is the monotonic time in seconds at which the turn began. It costs
-    nothing to read and is old by at most ``TICK``. ``mark`` is when the piece of
-    work that is being done began; whoever measures its own work moves it on.
+    nothing to read and is old by at most ``TICK``. ``mark`` is the time up to which
+    the work of handlers has been counted; whoever counts some moves it on.
     """
 
     log = Log()
@@ -182,12 +175,13 @@ class Hub:
                 try:
                     descriptor.flush()
                 except Exception:
-                    self._blame(descriptor)
+                    self.blame(descriptor)
         self.turning = False
         if self._soon or self.dirty:
             self._wake()
 
-    def _blame(self, descriptor: Descriptor) -> None:
+    def blame(self, descriptor: Descriptor) -> None:
+        """Logs the exception that is being handled, and ends ``descriptor``, whose it is."""
         self.log.failure("internal error in {descriptor}", descriptor=descriptor)
         descriptor.failed()
 
@@ -203,7 +197,7 @@ class Hub:
             else:
                 descriptor.event(mask)
         except Exception:
-            self._blame(descriptor)
+            self.blame(descriptor)
 
     def _tick(self) -> None:
         now = self.now = self.time()
@@ -222,7 +216,7 @@ class EpollHub(Hub):
     def __init__(self, reactor: Any) -> None:
         super().__init__()
         self.reactor = reactor
-        self._fetching: dict[int, tuple[Fetch, Fetched]] = {}
+        self._batched: dict[int, BatchedDescriptor] = {}
         self._epoll: select.epoll | None = None
         self._timer: int | None = None
         self._delayed: Any = None
@@ -234,9 +228,8 @@ class EpollHub(Hub):
         assert self._epoll is not None
         self._epoll.register(fd, mask)
         self.descriptors[fd] = descriptor
-        if hasattr(descriptor, "fetch"):
-            fetcher = cast(FetchingDescriptor, descriptor)
-            self._fetching[fd] = (fetcher.fetch, fetcher.fetched)
+        if hasattr(descriptor, "serve_batch"):
+            self._batched[fd] = cast(BatchedDescriptor, descriptor)
 
     def modify(self, fd: int, mask: int) -> None:
         """See ``Hub.modify``."""
@@ -247,7 +240,7 @@ class EpollHub(Hub):
         """See ``Hub.unregister``; the last one closes the epoll."""
         if self.descriptors.pop(fd, None) is None or self._epoll is None:
             return
-        self._fetching.pop(fd, None)
+        self._batched.pop(fd, None)
         self._epoll.unregister(fd)
         self._maybe_close()
 
@@ -305,22 +298,15 @@ class EpollHub(Hub):
         self.now = monotonic()
         self.turning = True
         get = self.descriptors.get
-        fetching = self._fetching
+        batched = self._batched
         for _ in range(_ROUNDS):
             if self._epoll is None:
                 break
             ready = self._epoll.poll(0, _BATCH)
-            came: list[tuple[Fetched, bytes]] = []
+            batch = []
             for fd, mask in ready:
-                if mask == READ and fd in fetching:
-                    fetch, fetched = fetching[fd]
-                    try:
-                        data = fetch()
-                    except Exception:
-                        self._blame(fetch.__self__)  # type: ignore[attr-defined]
-                        continue
-                    if data is not None:
-                        came.append((fetched, data))
+                if mask == READ and fd in batched:
+                    batch.append(batched[fd])
                     continue
                 descriptor = get(fd)
                 if descriptor is None:
@@ -333,13 +319,9 @@ class EpollHub(Hub):
                     else:
                         descriptor.event(mask)
                 except Exception:
-                    self._blame(descriptor)
-            self.mark = monotonic()
-            for fetched, data in came:
-                try:
-                    fetched(data)
-                except Exception:
-                    self._blame(fetched.__self__)  # type: ignore[attr-defined]
+                    self.blame(descriptor)
+            if batch:
+                batch[0].serve_batch(self, batch)
             self._finish_turn()
             if len(ready) < 2 or self._soon:
                 break

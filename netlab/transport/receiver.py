@@ -19,8 +19,10 @@ class Receiver(Protocol):
     def data_received(self, data: bytes) -> bytes | None:
         """``data`` came; it is never empty. What is returned is sent, behind what was written.
 
-        Only a small answer may be returned, and none after a ``close`` or ``abort``;
-        ``Stream.write`` is for all others.
+        Only a small answer to one message may be returned, and none after a ``close``
+        or ``abort``; it is counted as one message in and one out. ``Stream.write`` is
+        for all others, which the receiver counts itself. The time it takes is counted
+        as the handler's; who measures that better moves ``Hub.mark`` on.
         """
 
     def end_received(self) -> None:

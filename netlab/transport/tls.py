@@ -97,9 +97,7 @@ class TLSStream(Stream):
         self.hub.mark = monotonic()
         self.stats.bytes_in += len(data)
         if not self._hold & CLOSING:
-            answer = self.receiver.data_received(data)
-            if answer is not None:
-                self.write(answer)
+            self._hand_on(data)
         # What OpenSSL has decrypted already the kernel cannot announce again.
         if not self._ended and self._records.pending():
             self.hub.soon(self._read_rest)

@@ -37,7 +37,7 @@ class Drain(SynchronousTestCase):
         link = serve(Recording)
         self.finish(link, link.server.stop(10), 0)
 
-    @settings(deadline=None, max_examples=20)
+    @settings(max_examples=20)
     @given(
         count=st.sampled_from((1, 255, 256, 257, 1000)),
         chunk=st.none() | st.integers(200, 5000),

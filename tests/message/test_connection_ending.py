@@ -19,7 +19,7 @@ from .support import Recording, Slow, Waiting, frames, slow_server
 
 
 class HalfClose(SynchronousTestCase):
-    @settings(deadline=None, max_examples=30)
+    @settings(max_examples=30)
     @given(
         count=st.sampled_from((0, 1, 2, 255, 256, 257, 512, 1000)),
         size=st.sampled_from((0, 5, 100)),

@@ -69,7 +69,7 @@ class Memory(SynchronousTestCase):
         link.close()
         return most, taken
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(
         protocol=st.sampled_from((Growing, GrowingReady, GrowingCopy)),
         size=st.sampled_from((1, 50, 1_000, 7_000, 30_000)),
@@ -85,7 +85,7 @@ class Memory(SynchronousTestCase):
         slack = KERNEL.capacity + piece + BUDGET * question
         self.assertLessEqual(taken, answerable * question + slack)
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(
         first=st.sampled_from((0, 100, 4_100, 9_000, 13_000)),
         size=st.sampled_from((0, 100, 7_000, 30_000)),

@@ -22,7 +22,7 @@ from .support import Broken, Recording, Waiting, frames, handling, logged
 class AfterTheEnd(SynchronousTestCase):
     """Nothing is delivered after ``close()`` or ``abort()``; the stock receivers go on."""
 
-    @settings(deadline=None, max_examples=30)
+    @settings(max_examples=30)
     @given(
         before=st.integers(0, 2 * BUDGET + 3),
         after=st.integers(0, 2 * BUDGET + 3),

@@ -53,7 +53,7 @@ def command(kind: bytes, number: int, size: int = 0) -> bytes:
 class Answers(SynchronousTestCase):
     """The right answers, once and in order, for any network and any mix of handlers."""
 
-    @settings(deadline=None, max_examples=40, phases=PHASES)
+    @settings(max_examples=40, phases=PHASES)
     @given(
         faults=faults,
         script=st.lists(
@@ -218,7 +218,7 @@ class Life(SynchronousTestCase):
         self.assertEqual(lines, [])
         self.flushLoggedErrors(Broken, TypeError)
 
-    @settings(deadline=None, max_examples=80, phases=PHASES)
+    @settings(max_examples=80, phases=PHASES)
     @given(faults=faults, operations=operations)
     def test_ends_well(self, faults: Faults, operations: list[Any]) -> None:
         self.live(faults, operations)
@@ -240,7 +240,7 @@ calls = st.lists(
 class Clients(SynchronousTestCase):
     """Any use of a client ends well: every call returns, and no error is left unhandled."""
 
-    @settings(deadline=None, max_examples=60, phases=PHASES)
+    @settings(max_examples=60, phases=PHASES)
     @given(faults=faults, calls=calls, attempts=st.sampled_from((None, 0, 3)))
     def test_ends_well(self, faults: Faults, calls: list[Any], attempts: int | None) -> None:
         with logged("internal error", "Unhandled") as lines:

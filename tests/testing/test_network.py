@@ -228,7 +228,6 @@ seeds = st.integers(0, 1 << 20)
 
 
 class Network(SynchronousTestCase):
-    @settings(deadline=None)
     @given(
         seed=seeds,
         chunk=st.none() | st.integers(1, 20),
@@ -283,7 +282,7 @@ class Network(SynchronousTestCase):
         self.assertEqual(len(b"".join(part for _, part in seen)), 200)
         return seen
 
-    @settings(deadline=None, max_examples=20)
+    @settings(max_examples=20)
     @given(seed=seeds)
     def test_seed_does_it_again(self, seed: int) -> None:
         faults = Faults(seed=seed, chunk=7, coalesce=0.3, delay=0.1, jitter=1)

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.task import Clock
@@ -292,7 +292,6 @@ TAILS = st.sampled_from([b"", b"\r\n", b"\n", b" 1 2\r\n", b" 1.2.3.4 1.2.3.4 1 
 
 
 class Anything(SynchronousTestCase):
-    @settings(deadline=None)
     @given(st.sampled_from(HEADS), st.binary(max_size=300), TAILS, st.integers(1, 40))
     @example(b"PROXY TCP4 ", b"\xff\xff", b" 1 2\r\n", 1)
     @example(b"PROXY TCP6 ", b"hello ::1", b" 1 2\r\n", 1)

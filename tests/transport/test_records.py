@@ -260,7 +260,7 @@ class Direct12(Direct):
 
 
 class Echo(SynchronousTestCase):
-    @settings(deadline=None, max_examples=20)
+    @settings(max_examples=20)
     @given(
         st.lists(st.binary(min_size=1, max_size=40000), max_size=6),
         st.sampled_from([PublicRecords, DirectRecords]),

@@ -145,7 +145,7 @@ class Writing(StreamCase):
         self.write(5000)
         self.assertTrue(self.stream.full)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(
         sizes=st.lists(st.integers(0, 3000), max_size=15),
         reads=st.lists(st.integers(1, 2000), max_size=15),
