@@ -484,6 +484,8 @@ class Stream:
 
     def _stop_reading(self) -> bool:
         """Whether to leave unread what is there: told by the hold, except while lingering."""
+        if self._ended:  # earlier in this turn; its descriptor may be another's by now
+            return True
         if self._hold & CLOSING and self._shut:
             return False
         self._set_mask(self._mask & ~READ)

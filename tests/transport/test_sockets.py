@@ -197,6 +197,28 @@ class Batches(SynchronousTestCase):
         self.turn()
         self.assertIsInstance(reset.reason, ConnectionReset)
 
+    def test_gone_before_its_batch(self) -> None:
+        """A stream that ended earlier in the turn is not read: its descriptor may be another's."""
+        gone, good = Answering(), Answering()
+        peer, other = self.connect(gone), self.connect(good)
+        streams: list[Any] = [gone.stream, good.stream]
+        peer.send(b"hello")
+        gone.stream.finish()
+        self.turn()  # it lingers: what comes is read, and thrown away
+        fd = streams[0]._fd
+        gone.stream.abort()
+        newcomer, sender = socket.socketpair()
+        self.addCleanup(sender.close)
+        self.addCleanup(newcomer.close)
+        self.assertEqual(newcomer.fileno(), fd)
+        newcomer.settimeout(5)
+        sender.send(b"not for you")
+        other.send(b"hello")
+        self.hub.turning = True
+        SocketStream.serve_batch(self.hub, streams)
+        self.assertEqual(newcomer.recv(100), b"not for you")
+        self.assertEqual(other.recv(100), b"hello")
+
     def test_a_broken_receiver(self) -> None:
         """An error in a receiver ends its stream; the others are answered."""
 
