@@ -22,13 +22,12 @@ from netlab.errors import (
     NetlabError,
 )
 from netlab.framing import Framing, LengthPrefix
-from netlab.transport import Limits, Stats, Stream
+from netlab.transport import Limits, Opening, Stats, Stream
 from netlab.transport.client import connect_stream
 from netlab.transport.deadline import Deadline, sleep
 from netlab.transport.hub import Hub, hub_for
 
 from .connection import MessageConnection
-from .opening import Opening
 from .protocol import MessageFactory, MessageProtocol
 
 CLIENT_LIMITS = Limits(idle_timeout=None)

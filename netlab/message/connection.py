@@ -36,8 +36,8 @@ from netlab.errors import (
 from netlab.framing import Framing
 from netlab.framing.base import BIG_PAYLOAD
 from netlab.transport import NEVER, Hub, Limits, Log, Stats, Stream
+from netlab.transport.answers import begin, discard, message_of
 
-from .answers import begin, discard, message_of
 from .protocol import MessageProtocol, Sending, Sent
 
 BUDGET = 256

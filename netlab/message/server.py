@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -9,10 +10,18 @@ from twisted.internet.interfaces import IAddress
 
 from netlab.errors import ConfigurationError, NetlabError
 from netlab.framing import Framing
-from netlab.transport import DEFAULT_GRACE, Hub, Limits, Stats, StreamServer, loopback
+from netlab.transport import (
+    DEFAULT_GRACE,
+    Detours,
+    Hub,
+    Limits,
+    Opening,
+    Stats,
+    StreamServer,
+    loopback,
+)
 
 from .connection import MessageConnection
-from .opening import Opening
 from .protocol import MessageFactory, MessageProtocol
 
 DEFAULT_PORT = 8032
@@ -41,6 +50,9 @@ def factory_for(app: Application) -> MessageFactory:
 class MessageServer:
     """Serves one application on any number of endpoints.
 
+    detours  impairs or records each connection; see ``netlab.transport.Detours``
+    key_log  is given TLS secrets, for a capture; see ``netlab.ledger.open_key_log``
+
     ``stats`` counts what it does; ``addresses`` are where it listens.
     """
 
@@ -53,6 +65,8 @@ class MessageServer:
         limits: Limits | None = None,
         name: str = "message",
         hub: Hub | None = None,
+        detours: Detours | None = None,
+        key_log: Callable[[Any, bytes], None] | None = None,
     ) -> None:
         self.factory = factory_for(app)
         self.framing = framing or self.factory.framing
@@ -61,7 +75,14 @@ class MessageServer:
         self.factory.framing = self.framing
         self.factory.stats = self.stats
         self.streams = StreamServer(
-            reactor, self.make_receiver, limits=self.limits, name=name, stats=self.stats, hub=hub
+            reactor,
+            self.make_receiver,
+            limits=self.limits,
+            name=name,
+            stats=self.stats,
+            hub=hub,
+            detours=detours,
+            key_log=key_log,
         )
         self._started = False
 

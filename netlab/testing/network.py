@@ -61,6 +61,7 @@ class MemoryHub(Hub):
         self._sockets: dict[int, MemorySocket] = {}
         self._turn_wanted = False
         self._ticking: Any = None
+        self._ringing: Any = None
 
     def time(self) -> float:
         """The clock's time in seconds."""
@@ -109,11 +110,20 @@ class MemoryHub(Hub):
     def _call_later(self, function: Callable[[], None]) -> None:
         self.clock.callLater(0, function)
 
+    def _ring_at(self, when: float) -> None:
+        if self._ringing is not None and self._ringing.active():
+            self._ringing.cancel()
+        delay = max(0.0, when - self.time())
+        self._ringing = self.clock.callLater(delay, self._ring_by_reactor)
+
     def _opening(self) -> None:
         self._ticking = self.clock.callLater(TICK, self._tick_again)
 
     def _closing(self) -> None:
         self._ticking.cancel()
+        self._forget_alarms()
+        if self._ringing is not None and self._ringing.active():
+            self._ringing.cancel()
 
     def _tick_again(self) -> None:
         self._ticking = self.clock.callLater(TICK, self._tick_again)

@@ -3,8 +3,10 @@
 from .addresses import address_text
 from .endpoints import has_ipv6, loopback, parse_client_endpoint, parse_server_endpoint
 from .hub import Hub, hub_for
+from .impaired import Detours
 from .limits import Limits, default_max_connections
 from .log import LEVELS, Log, set_level
+from .opening import Opening
 from .receiver import Receiver
 from .server import DEFAULT_GRACE, StreamServer
 from .stats import Stats
@@ -14,9 +16,11 @@ __all__ = [
     "DEFAULT_GRACE",
     "LEVELS",
     "NEVER",
+    "Detours",
     "Hub",
     "Limits",
     "Log",
+    "Opening",
     "Receiver",
     "Stats",
     "Stream",

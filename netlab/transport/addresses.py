@@ -33,3 +33,10 @@ def address_text(address: IAddress | None) -> str:
         name = address.name
         return f"unix:{escape(name)}" if name else "a UNIX socket"
     return escape(str(address))
+
+
+def ip_of(address: IAddress | None) -> tuple[str, int]:
+    """Host and port of ``address``; a UNIX socket is given the unspecified ones."""
+    if isinstance(address, (IPv4Address, IPv6Address)):
+        return str(address.host), int(address.port)
+    return "0.0.0.0", 0

@@ -2,15 +2,12 @@
 
 Servers on TCP and UNIX sockets own their sockets (``netlab.transport.server``).
 Clients, and endpoints that come from plug-ins, bring a transport of their own;
-here it plays the part of the socket *and* of the hub that watches it, so that
-the very same ``SocketStream`` runs on it, deadlines and water marks included.
+here it is plugged in below the very same ``SocketStream`` (see ``Plug``).
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -25,15 +22,13 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .hub import READ, WRITE, Descriptor, Hub
+from .hub import READ, Hub
+from .plug import Plug
 from .stream import JOIN
-
-_ERROR = 8  # EPOLLERR, which nobody asks for and everybody hears
-_FD = 0  # the bridge watches one "descriptor"; its number means nothing
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
-class Bridge(Protocol):
+class Bridge(Plug, Protocol):
     """One connection: a protocol to Twisted, a socket and a hub to the stream.
 
     ``made(bridge)`` is called when the transport is connected, on TLS when the
@@ -49,22 +44,13 @@ class Bridge(Protocol):
         failed: Callable[[Failure], None] = lambda failure: None,
         timeout: float | None = None,
     ) -> None:
-        self._hub = hub
+        super().__init__(hub)
         self._made = made
         self._failed = failed
         self._timeout = timeout
         self._deadline = float("inf")
         self._is_made = False
-        self._stream: Descriptor | None = None
-        self._mask = 0
-        self._inbox: list[bytes] = []
-        self._waiting = 0
         self._reading = True
-        self._blocked = False
-        self._ended = False
-        self._error: OSError | None = None
-        self._abort_on_close = False
-        self._announced = False
         self._encrypted = False
 
     # -- as Twisted's protocol
@@ -141,121 +127,17 @@ class Bridge(Protocol):
         """See ``IPushProducer``; ``connectionLost`` follows."""
         self._blocked = False
 
-    # -- as the stream's hub
-
-    @property
-    def now(self) -> float:
-        """See ``Hub``."""
-        return self._hub.time()
-
-    @property
-    def mark(self) -> float:
-        """See ``Hub``."""
-        return self._hub.mark
-
-    @mark.setter
-    def mark(self, time: float) -> None:
-        self._hub.mark = time
-
-    @property
-    def turning(self) -> bool:
-        """See ``Hub``."""
-        return self._hub.turning
-
-    @property
-    def dirty(self) -> list[Descriptor]:
-        """See ``Hub``."""
-        return self._hub.dirty
-
-    def time(self) -> float:
-        """See ``Hub``."""
-        return self._hub.time()
-
-    def soon(self, function: Callable[[], None]) -> None:
-        """See ``Hub``."""
-        self._hub.soon(function)
-
-    def mark_dirty(self, descriptor: Descriptor) -> None:
-        """See ``Hub``."""
-        self._hub.mark_dirty(descriptor)
-
-    def register(self, fd: int, descriptor: Descriptor, mask: int) -> None:
-        """See ``Hub``."""
-        self._stream = descriptor
-        self._mask = mask
-        self._announce()
-
-    def modify(self, fd: int, mask: int) -> None:
-        """See ``Hub``."""
-        self._mask = mask
-        self._announce()
-
-    def unregister(self, fd: int) -> None:
-        """See ``Hub``."""
-        self._stream = None
-
-    def _ready(self) -> int:
-        mask = 0
-        if self._inbox or self._ended:
-            mask |= READ
-        if not self._blocked:
-            mask |= WRITE
-        mask &= self._mask
-        # What came goes first, also when it has to wait: through Twisted's TLS an end
-        # without close_notify looks like a reset. On plain TCP a reset is a reset.
-        if self._error is None or (self._inbox and (mask & READ or self._encrypted)):
-            return mask
-        return mask | _ERROR
-
-    def _announce(self) -> None:
-        """Tells the stream in the hub's next turn that it can go on."""
-        if not self._announced and self._stream is not None and self._ready():
-            self._announced = True
-            self._hub.soon(self._serve)
-
-    def _serve(self) -> None:
-        self._announced = False
-        self._hub.mark = monotonic()
-        ready = self._ready()
-        if self._stream is None or not ready:
-            return
-        try:
-            if ready == READ:
-                self._stream.readable()
-            else:
-                self._stream.event(ready)
-        except Exception:
-            self._hub.log.failure("internal error in {stream}", stream=self._stream)
-            if self._stream is not None:
-                self._stream.failed()
-        self._announce()
-
     # -- as the stream's socket
 
-    def fileno(self) -> int:
-        """A stand-in; the bridge is the only one who hears it."""
-        return _FD
+    def _first_read(self, mask: int) -> bool:
+        # Through Twisted's TLS an end without close_notify looks like a reset, so what
+        # came goes first there, also when it has to wait.
+        return bool(self._inbox and (mask & READ or self._encrypted))
 
-    def recv(self, size: int) -> bytes:
-        """See ``socket.recv``."""
-        if not self._inbox:
-            if self._error is not None:
-                raise self._error
-            if self._ended:
-                return b""
-            raise BlockingIOError
-        data = b"".join(self._inbox) if len(self._inbox) > 1 else self._inbox[0]
-        self._inbox = [data[size:]] if len(data) > size else []
-        data = data[:size]
-        self._waiting -= len(data)
+    def _taken(self) -> None:
         if not self._reading and self._waiting <= JOIN // 4 and self.transport is not None:
             self._reading = True
             self._producer().resumeProducing()
-        return data
-
-    def send(self, data: bytes) -> int:
-        """See ``socket.send``."""
-        return self.sendmsg([data])
 
     def sendmsg(self, buffers: list[bytes]) -> int:
         """See ``socket.sendmsg``."""
@@ -284,15 +166,6 @@ class Bridge(Protocol):
             transport.loseConnection()
         else:
             transport.loseWriteConnection()
-
-    def setsockopt(self, level: int, option: int, value: Any) -> None:
-        """The one option that a stream sets: to reset when it closes."""
-        if option == socket.SO_LINGER:
-            self._abort_on_close = True
-
-    def getsockopt(self, level: int, option: int) -> int:
-        """The one option that a stream asks for: the pending error."""
-        return 0 if self._error is None else self._error.errno or 0
 
     def getsockname(self) -> Any:
         """See ``socket.getsockname``; a Twisted address."""

@@ -32,9 +32,10 @@ from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IReadWri
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .alarm import Alarm, Alarms
 from .limits import TICK
 from .log import Log
-from .timer import monotonic_timer
+from .timer import monotonic_timer, ring_once
 
 READ, WRITE = 1, 4  # EPOLLIN and EPOLLOUT
 
@@ -87,6 +88,8 @@ class Hub:
         self.mark = self.now
         self._soon: list[Callable[[], None]] = []
         self._wake_wanted = False
+        self._alarms = Alarms()
+        self._rings_at = float("inf")
 
     def time(self) -> float:
         """The monotonic time in seconds, now."""
@@ -110,6 +113,10 @@ class Hub:
         """Calls ``function`` in the reactor's next turn."""
         raise NotImplementedError
 
+    def _ring_at(self, when: float) -> None:
+        """Calls ``_ring`` at the time ``when``, and at no other that was asked for before."""
+        raise NotImplementedError
+
     def _opening(self) -> None:
         """There is something to wait for again: begin to tick."""
         raise NotImplementedError
@@ -131,6 +138,41 @@ class Hub:
         if ticker in self._tickers:
             self._tickers.discard(ticker)
             self._maybe_close()
+
+    def call_at(self, when: float, function: Callable[[], None]) -> Alarm:
+        """Calls ``function`` once the monotonic time is ``when``, to the millisecond or better.
+
+        For what a ``TICK`` is too coarse for. Call the result's ``cancel`` when it is not
+        wanted any more. Who waits must have a descriptor registered, or a ticker.
+        """
+        alarm = self._alarms.add(when, function)
+        self._set_ring(when)
+        return alarm
+
+    def _forget_alarms(self) -> None:
+        self._alarms.clear()
+        self._rings_at = float("inf")
+
+    def _set_ring(self, when: float) -> None:
+        if when < self._rings_at:
+            self._rings_at = when
+            self._ring_at(when)
+
+    def _ring(self) -> None:
+        self.now = self.time()
+        self._rings_at = float("inf")
+        for alarm in self._alarms.due(self.now):
+            try:
+                alarm.ring()
+            except Exception:
+                self.log.failure("internal error in {alarm}", alarm=alarm)
+        self._set_ring(self._alarms.next_time)
+
+    def _ring_by_reactor(self) -> None:
+        self.mark = monotonic()
+        self.turning = True
+        self._ring()
+        self._finish_turn()
 
     def _maybe_close(self) -> None:
         if not self._tickers and not self.descriptors:
@@ -219,7 +261,9 @@ class EpollHub(Hub):
         self._batched: dict[int, BatchedDescriptor] = {}
         self._epoll: select.epoll | None = None
         self._timer: int | None = None
+        self._alarm: int | None = None
         self._delayed: Any = None
+        self._ringing: Any = None
 
     def register(self, fd: int, descriptor: Descriptor, mask: int) -> None:
         """See ``Hub.register``; the first one opens the epoll."""
@@ -257,8 +301,25 @@ class EpollHub(Hub):
         self.now = self.time()
         self.reactor.addReader(self)
 
+    def _ring_at(self, when: float) -> None:
+        delay = max(0.0, when - self.time())
+        if self._alarm is None and self._timer is not None and self._epoll is not None:
+            self._alarm = monotonic_timer(0)
+            if self._alarm is not None:
+                self._epoll.register(self._alarm, READ)
+        if self._alarm is not None:
+            ring_once(self._alarm, delay)
+        else:
+            _cancel(self._ringing)
+            self._ringing = self.reactor.callLater(delay, self._ring_by_reactor)
+
     def _closing(self) -> None:
         assert self._epoll is not None
+        self._forget_alarms()
+        _cancel(self._ringing)
+        if self._alarm is not None:
+            os.close(self._alarm)
+            self._alarm = None
         self.reactor.removeReader(self)
         self._epoll.close()
         self._epoll = None
@@ -275,12 +336,12 @@ class EpollHub(Hub):
 
     # -- the reactor's side
 
-    def _read_timer(self, fd: int) -> None:
+    def _read_timer(self, fd: int, function: Callable[[], None]) -> None:
         try:
             os.read(fd, 8)
         except BlockingIOError:  # closed and opened again within this turn
             return
-        self._tick()
+        function()
 
     def fileno(self) -> int:
         """The epoll's own descriptor: readable when anything in it is ready."""
@@ -311,7 +372,9 @@ class EpollHub(Hub):
                 descriptor = get(fd)
                 if descriptor is None:
                     if fd == self._timer:
-                        self._read_timer(fd)
+                        self._read_timer(fd, self._tick)
+                    elif fd == self._alarm:
+                        self._read_timer(fd, self._ring)
                     continue
                 try:
                     if mask == READ:
@@ -362,6 +425,7 @@ class ReactorHub(Hub):
         self.reactor: Any = IReactorFDSet(reactor)
         self._watched: dict[int, _Watched] = {}
         self._delayed: Any = None
+        self._ringing: Any = None
 
     def register(self, fd: int, descriptor: Descriptor, mask: int) -> None:
         """See ``Hub.register``."""
@@ -391,9 +455,16 @@ class ReactorHub(Hub):
 
     def _closing(self) -> None:
         self._delayed.cancel()
+        self._forget_alarms()
+        _cancel(self._ringing)
 
     def _call_later(self, function: Callable[[], None]) -> None:
         self.reactor.callLater(0, function)
+
+    def _ring_at(self, when: float) -> None:
+        _cancel(self._ringing)
+        delay = max(0.0, when - self.time())
+        self._ringing = self.reactor.callLater(delay, self._ring_by_reactor)
 
     def _tick_by_reactor(self) -> None:
         self._delayed = self.reactor.callLater(TICK, self._tick_by_reactor)
@@ -405,6 +476,11 @@ class ReactorHub(Hub):
         self.turning = True
         self._serve(fd, mask)
         self._finish_turn()
+
+
+def _cancel(delayed: Any) -> None:
+    if delayed is not None and delayed.active():
+        delayed.cancel()
 
 
 _hubs: WeakKeyDictionary[Any, Hub] = WeakKeyDictionary()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -30,6 +31,8 @@ from .addresses import RawAddress, address_of, address_text
 from .bridge import Bridge
 from .endpoints import server_endpoint
 from .hub import Hub, hub_for
+from .impaired import Detours
+from .keylog import KeyLog, logging_keys
 from .limits import Limits, default_max_connections
 from .log import Log, debugging
 from .proxyheader import ProxyHeader
@@ -50,6 +53,8 @@ class StreamServer:
     make_receiver  called for each connection; returns the ``Receiver`` that serves it
     limits         see ``Limits``
     name           what log lines call this server
+    detours        impairs or records each connection; see ``Detours``
+    key_log        is told TLS secrets; see ``netlab.transport.keylog``
 
     ``stats`` counts; ``streams`` are the connections open now.
     """
@@ -65,6 +70,8 @@ class StreamServer:
         name: str = "server",
         stats: Stats | None = None,
         hub: Hub | None = None,
+        detours: Detours | None = None,
+        key_log: KeyLog | None = None,
     ) -> None:
         self.reactor = reactor
         self.limits = limits or Limits()
@@ -78,6 +85,8 @@ class StreamServer:
         self._acceptors: list[Acceptor] = []
         self._headers: set[ProxyHeader] = set()
         self._bridges: set[Bridge] = set()  # in a TLS handshake
+        self._detours = detours
+        self._tls_stream = TLSStream if key_log is None else logging_keys(key_log)
         self._by_address: Counter[str] = Counter()
         self._factory = _BridgeFactory(self)
         self._stop_at = float("inf")
@@ -211,9 +220,26 @@ class StreamServer:
         if receiver is None:
             sock.close()
             return
-        kind = SocketStream if context is None else TLSStream
-        stream = kind(
-            self._hub,
+        kind = SocketStream if context is None else self._tls_stream
+        stream = self._stream(kind, self._hub, sock, receiver, peer, host)
+        self._add(stream, key)
+        if context is None:
+            stream.start()
+        else:
+            stream.start_tls(context)
+
+    def _stream(
+        self,
+        kind: type[SocketStream] | type[TLSStream],
+        hub: Any,
+        sock: Any,
+        receiver: Receiver,
+        peer: RawAddress,
+        host: RawAddress = None,
+    ) -> Any:
+        make: Any = kind if self._detours is None else partial(self._detours.stream, kind)
+        return make(
+            hub,
             sock,
             receiver,
             limits=self.limits,
@@ -222,11 +248,6 @@ class StreamServer:
             host=host,
             on_lost=self._lost,
         )
-        self._add(stream, key)
-        if context is not None and isinstance(stream, TLSStream):
-            stream.start_tls(context)
-        else:
-            stream.start()
 
     def bridge(self, address: IAddress | None) -> Protocol:
         """A Twisted protocol for one connection of a foreign port; it hangs up without room."""
@@ -243,15 +264,7 @@ class StreamServer:
             if receiver is None:
                 plugged.close()
                 return
-            stream = SocketStream(
-                plugged,
-                plugged,
-                receiver,
-                limits=self.limits,
-                stats=self.stats,
-                peer=address,
-                on_lost=self._lost,
-            )
+            stream = self._stream(SocketStream, plugged, plugged, receiver, address)
             self._add(stream, key)
             stream.start()
 

@@ -57,6 +57,11 @@ class ServerService(Service):
         self.endpoints = list(endpoints)
         self.grace = grace
         self.server: Server | None = None
+        self._last: list[Callable[[], None]] = []
+
+    def when_stopped(self, function: Callable[[], None]) -> None:
+        """Calls ``function`` each time the service has stopped."""
+        self._last.append(function)
 
     def privilegedStartService(self) -> None:
         """Listens, with the privileges the process began with. Raises ``ListenFailed``."""
@@ -76,7 +81,12 @@ class ServerService(Service):
             done: Deferred[None] = Deferred()
             done.callback(None)
             return done
-        return server.stop(self.grace)
+        return server.stop(self.grace).addBoth(self._stopped)
+
+    def _stopped(self, result: Any) -> Any:
+        for function in self._last:
+            function()
+        return result
 
     def _listen(self) -> None:
         self.server = server = self.make_server()

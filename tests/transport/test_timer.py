@@ -11,7 +11,7 @@ import time
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from netlab.transport.timer import monotonic_timer
+from netlab.transport.timer import monotonic_timer, ring_once
 from tests.transport.support import DEADLINE
 
 
@@ -43,6 +43,27 @@ class Timer(SynchronousTestCase):
         """Seconds and their fraction both count: 3600.5 s is not half a second."""
         fd = self.make(3600.5)
         self.assertEqual(select.select([fd], [], [], 0.6)[0], [])
+
+    def test_ring_once(self) -> None:
+        """With an interval of 0 it waits to be told when, and rings once for each time."""
+        fd = self.make(0)
+        self.assertEqual(select.select([fd], [], [], 0.02)[0], [])
+        for delay in (0.01, 0.0, -5.0):
+            begun = time.monotonic()
+            ring_once(fd, delay)
+            self.assertEqual(select.select([fd], [], [], DEADLINE)[0], [fd])
+            self.assertGreaterEqual(time.monotonic() - begun, delay)
+            self.assertEqual(int.from_bytes(os.read(fd, 8), sys.byteorder), 1)
+            self.assertEqual(select.select([fd], [], [], 0.02)[0], [])
+
+    def test_ring_at_another_time(self) -> None:
+        """The last word counts: later, then sooner."""
+        fd = self.make(0)
+        ring_once(fd, 0.0)
+        ring_once(fd, 3600)
+        self.assertEqual(select.select([fd], [], [], 0.02)[0], [])
+        ring_once(fd, 0.01)
+        self.assertEqual(select.select([fd], [], [], DEADLINE)[0], [fd])
 
     def test_flags(self) -> None:
         """It is not inherited by other programs."""

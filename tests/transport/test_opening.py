@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.message.opening import Opening
+from netlab.transport.opening import Opening
 
 
 class Door:

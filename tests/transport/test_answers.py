@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.message.answers import begin, discard, message_of
+from netlab.transport.answers import begin, discard, message_of
 
 
 class Foreign(Awaitable[bytes]):
