@@ -17,6 +17,11 @@ __all__ = [
     "ConnectionReset",
     "ContentLength",
     "CorruptedFrame",
+    "DatagramApp",
+    "DatagramClient",
+    "DatagramLimits",
+    "DatagramServer",
+    "DatagramStats",
     "DeadlineExceeded",
     "FrameTooLong",
     "Framing",
@@ -31,16 +36,25 @@ __all__ = [
     "MessageServer",
     "NetlabError",
     "Netstring",
+    "NoReply",
     "ProtocolError",
     "RemoteProtocolError",
     "Stats",
     "TruncatedFrame",
+    "Unreachable",
     "Varint",
     "connect",
     "serve",
 ]
 
 if TYPE_CHECKING:
+    from netlab.datagram import (
+        DatagramApp,
+        DatagramClient,
+        DatagramLimits,
+        DatagramServer,
+        DatagramStats,
+    )
     from netlab.errors import (
         ConfigurationError,
         ConnectFailed,
@@ -53,9 +67,11 @@ if TYPE_CHECKING:
         ListenFailed,
         LocalProtocolError,
         NetlabError,
+        NoReply,
         ProtocolError,
         RemoteProtocolError,
         TruncatedFrame,
+        Unreachable,
     )
     from netlab.framing import ContentLength, Framing, LengthPrefix, Line, Netstring, Varint
     from netlab.message import (
@@ -70,7 +86,10 @@ if TYPE_CHECKING:
     from netlab.transport import Limits, Stats
 else:  # a type checker that saw this would take any name for one of netlab's
     # From the ground floor up: each imports only those before it.
-    _FLOORS = ("netlab.errors", "netlab.framing", "netlab.transport", "netlab.message")
+    _FLOORS = (
+        *("netlab.errors", "netlab.framing", "netlab.transport"),
+        *("netlab.message", "netlab.datagram"),
+    )
 
     def __getattr__(name):
         """The public name ``name``, from the module that has it (PEP 562)."""

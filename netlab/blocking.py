@@ -1,11 +1,13 @@
-"""A message client for scripts and classrooms: plain blocking calls, no reactor, no Twisted.
+"""Clients for scripts and classrooms: plain blocking calls, no reactor, no Twisted.
 
     from netlab.blocking import connect
 
     with connect("tcp:localhost:8032") as client:
         print(client.request(b"hello"))
 
-It is also an example of how a client on a stream is written. The framing turns
+For datagrams there is ``DatagramClient``, which is used in the same way.
+
+This is also an example of how a client on a stream is written. The framing turns
 messages into bytes and back, a ``Pipe`` moves the bytes, and what is between the
 two is here: which message answers which, and what is still possible when a call
 has failed.
@@ -18,6 +20,7 @@ from types import EllipsisType, TracebackType
 from typing import TypeAlias
 
 from netlab import target
+from netlab.blocking_datagram import DatagramClient as DatagramClient
 from netlab.errors import (
     ConnectFailed,
     ConnectionAborted,

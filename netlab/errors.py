@@ -12,6 +12,7 @@
     |   `-- FrameTooLong                    the base of Incoming- and OutgoingFrameTooLong
     |-- ListenFailed                        an endpoint could not be listened on
     |-- ConnectFailed                       no connection came about
+    |-- Unreachable                         no datagram gets there
     `-- ConnectionClosed                    the connection has ended
         |-- ConnectionReset                 the peer or the network broke it off
         |-- ConnectionAborted               this side broke it off
@@ -24,7 +25,8 @@
             |-- FrameTimeout
             |-- IdleTimeout
             |-- WriteTimeout
-            `-- CloseTimeout
+            |-- CloseTimeout
+            `-- NoReply                     a request on UDP stayed without an answer
 
 Local and Remote are split as in h11: a ``LocalProtocolError`` is a bug in the
 program that calls netlab, a ``RemoteProtocolError`` is the peer's. Each class
@@ -119,6 +121,12 @@ class ConnectFailed(NetlabError):
     kind = "connect_failed"
 
 
+class Unreachable(NetlabError):
+    """No datagram gets there: unknown name, no route, or nothing listens and the peer says so."""
+
+    kind = "unreachable"
+
+
 class ConnectionClosed(NetlabError):
     """The connection has ended, or ended before what was asked for."""
 
@@ -195,3 +203,17 @@ class CloseTimeout(DeadlineExceeded):
     """The peer did not finish a close within ``close_timeout``."""
 
     kind = "close_timeout"
+
+
+class NoReply(DeadlineExceeded):
+    """No answer to a datagram came, however often it was sent.
+
+    ``tries`` is how often that was, ``seconds`` how long it took.
+    """
+
+    kind = "no_reply"
+
+    def __init__(self, text: str, tries: int = 0, seconds: float = 0.0) -> None:
+        self.tries = tries
+        self.seconds = seconds
+        super().__init__(text)

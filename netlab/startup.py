@@ -37,6 +37,11 @@ class Listening:
     def try_it(self) -> str:
         """A command that talks to it."""
         address = self.address
+        if isinstance(address, (IPv4Address, IPv6Address)) and address.type == "UDP":
+            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, escape(address.host))
+            if address.port == 8007:
+                return f"netlab ping {host}"
+            return f"netlab ping {f'[{host}]' if ':' in host else host}:{address.port}"
         tls = self.endpoint.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
         words = ["netlab send"]
         if self.framing not in ("", "length-prefix"):

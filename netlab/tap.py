@@ -8,7 +8,6 @@ twistd's commands does not import a server.
 from __future__ import annotations
 
 import gc
-import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -17,19 +16,16 @@ from twisted.application.service import IService
 from twisted.internet.interfaces import IAddress
 from twisted.python import usage
 
+import netlab.datagram as datagram
 import netlab.message as message
+from netlab.datagram import DatagramLimits
 from netlab.errors import ConfigurationError, ListenFailed, NetlabError
 from netlab.framing import parse_framing
+from netlab.impair import parse, parse_stream
+from netlab.ledger import open_key_log
+from netlab.options import CommonOptions, count, impairment, recorder, seconds, whole
 from netlab.startup import Listening, print_table
-from netlab.transport import (
-    DEFAULT_GRACE,
-    LEVELS,
-    Limits,
-    Log,
-    default_max_connections,
-    loopback,
-    set_level,
-)
+from netlab.transport import Detours, Limits, Log, default_max_connections, loopback
 from netlab.transport.allocator import keep_big_buffers
 from netlab.transport.descriptors import allow_descriptors
 from netlab.transport.service import DrainingService, ServerService
@@ -43,101 +39,8 @@ class StartUpFailed(NetlabError, SystemExit):
     """
 
 
-Parameter = list[Any]
-
-
-def grace() -> Parameter:
-    """The option of how long to wait at the end; ``None`` when it was not given."""
-
-    def read(text: str) -> float:
-        value = float(text)
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(text)
-        return value
-
-    text = f"seconds to finish in when told to stop [default: {DEFAULT_GRACE:g}]"
-    return _parameter("grace", None, text, read, "a number of seconds")
-
-
-def _parameter(
-    name: str, default: Any, description: str, read: Callable[[str], Any], what: str
-) -> Parameter:
-    """An option that is read by ``read``; what it cannot read is said with the option's name."""
-
-    def coerce(value: Any) -> Any:
-        if not isinstance(value, str):  # the default
-            return value
-        try:
-            return read(value)
-        except ValueError:
-            raise usage.UsageError(f"--{name}: {value!r} is not {what}") from None
-
-    coerce.coerceDoc = ""  # type: ignore[attr-defined]
-    return [name, None, default, description, coerce]
-
-
-def count(name: str, default: int | None, description: str) -> Parameter:
-    """An option that is a whole number from 1 up."""
-
-    def read(text: str) -> int:
-        value = int(text)
-        if value < 1:
-            raise ValueError(text)
-        return value
-
-    return _parameter(name, default, description, read, "a whole number from 1 up")
-
-
-def seconds(name: str, default: float | None, description: str) -> Parameter:
-    """An option that is a time limit in seconds, 0 for none."""
-
-    def read(text: str) -> float | None:
-        value = float(text)
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(text)
-        return value or None
-
-    return _parameter(name, default, description, read, "a number of seconds (0 for no limit)")
-
-
 _DEFAULT = Limits()
-
-
-class CommonOptions(usage.Options):
-    """What every service is told in the same words."""
-
-    parent: Any = None
-
-    optParameters = [
-        ["log-level", None, None, f"what to log: {', '.join(LEVELS)} [default: info]"],
-        grace(),
-    ]
-
-    def parseOptions(self, options: list[str] | None = None) -> None:
-        """Parses; what is wrong is said in one line, not below a page of help."""
-        try:
-            super().parseOptions(options)
-        except usage.UsageError as error:
-            print(f"netlab: {error} (see --help)", file=sys.stderr)
-            sys.exit(1)
-
-    def opt_version(self) -> None:
-        """Shows the version and exits."""
-        from importlib.metadata import version
-
-        print(f"netlab {version('netlab')}")
-        sys.exit(0)
-
-    def postOptions(self) -> None:
-        """Checks what the parser cannot."""
-        if self["grace"] is None:  # what was given before the service's name holds for it
-            given = self.parent["grace"] if isinstance(self.parent, CommonOptions) else None
-            self["grace"] = DEFAULT_GRACE if given is None else given
-        if self["log-level"] is not None:
-            try:
-                set_level(self["log-level"])
-            except ConfigurationError as error:
-                raise usage.UsageError(f"--log-level: {error}") from error
+_DATAGRAM = DatagramLimits()
 
 
 class MessageOptions(CommonOptions):
@@ -162,6 +65,10 @@ class MessageOptions(CommonOptions):
         count("high-water", _DEFAULT.high_water, "unsent bytes at which reading stops"),
         count("low-water", _DEFAULT.low_water, "and below which it goes on"),
         count("max-buffered", _DEFAULT.max_buffered, "unsent bytes at which a peer is cut"),
+        ["impair", "i", None, "what to do to connections, as in 'delay 50ms stall 1% 2s'"],
+        whole("seed", None, "of the impairments' fates: the same again"),
+        ["pcap", None, None, "file for a capture of what is said, decrypted (pcapng)"],
+        ["key-log", None, None, "file for TLS secrets, to decrypt other captures"],
     ]
 
     def __init__(self) -> None:
@@ -178,20 +85,67 @@ class MessageOptions(CommonOptions):
     def postOptions(self) -> None:
         """Builds the framing, the limits and the application, or says what is wrong."""
         super().postOptions()
-        try:
-            self.framing = parse_framing(self["framing"], self["max-message"])
-        except ConfigurationError as error:
-            raise usage.UsageError(f"--framing: {error}") from error
+        self.framing = self.read("framing", lambda name: parse_framing(name, self["max-message"]))
         try:
             names = [each for each in Limits.__dataclass_fields__ if each.replace("_", "-") in self]
             self.limits = Limits(**{each: self[each.replace("_", "-")] for each in names})
             allow_descriptors(self.limits.max_connections or default_max_connections())
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
+        self.app = self.read("app", message.load_application)
+        self.impair = impairment(self, parse_stream)
+        self.recorder = recorder(pcap=self["pcap"])
+        self.key_log = self.read("key-log", lambda path: path and open_key_log(path))
+
+
+class EchoOptions(CommonOptions):
+    """Options of ``twistd netlab echo``."""
+
+    synopsis = "[--listen udp:PORT[:interface=ADDRESS]]... [options]"
+    longdesc = (
+        "Serves datagrams on UDP: each is answered by the application, by default with itself "
+        "(RFC 862). Without --listen it takes port 8007 on this machine's own addresses only."
+    )
+    optFlags = [
+        ["refuse-low-ports", None, "drop what comes from a port below 1024"],
+    ]
+    optParameters = [
+        ["app", "a", "echo", "what answers them: MODULE:CLASS, or echo"],
+        ["impair", "i", None, "what to do to them, as in 'loss 10% delay 50ms 10ms'"],
+        whole("seed", None, "of the impairments' fates: the same again"),
+        whole("source-rate", _DATAGRAM.source_rate, "a second from one source (0: any number)"),
+        whole("total-rate", _DATAGRAM.total_rate, "a second from all (0: any number)"),
+        count("max-pending", _DATAGRAM.max_pending, "answers waited for at a time"),
+        ["ledger", None, None, "file for the fate of each, as JSON lines"],
+        ["pcap", None, None, "file for a capture, with their fates (pcapng)"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listen: list[str] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Listen on udp:PORT[:interface=ADDRESS] or udp6:...; may be given several
+        times. udp:8007 is every IPv4 address of the machine, udp6:8007 every IPv6 one."""
+        self.listen.append(endpoint)
+
+    opt_l = opt_listen
+
+    def postOptions(self) -> None:
+        """Builds the limits, the impairments and the application, or says what is wrong."""
+        super().postOptions()
         try:
-            self.app = message.load_application(self["app"])
+            self.limits = DatagramLimits(
+                source_rate=self["source-rate"],
+                total_rate=self["total-rate"],
+                refuse_low_ports=bool(self["refuse-low-ports"]),
+                max_pending=self["max-pending"],
+            )
         except ConfigurationError as error:
-            raise usage.UsageError(f"--app: {error}") from error
+            raise usage.UsageError(str(error)) from error
+        self.impair = impairment(self, parse)
+        self.app = self.read("app", datagram.load_application)
+        self.recorder = recorder(ledger=self["ledger"], pcap=self["pcap"])
 
 
 class Options(CommonOptions):
@@ -204,6 +158,7 @@ class Options(CommonOptions):
     )
     subCommands = [
         ["message", None, MessageOptions, "length-prefixed messages on TCP (tcp:8032)"],
+        ["echo", None, EchoOptions, "datagrams on UDP, echoed or impaired (udp:8007)"],
     ]
 
 
@@ -211,17 +166,51 @@ def message_service(options: MessageOptions) -> ServerService:
     """The service that ``options`` describe."""
     from twisted.internet import reactor
 
+    detours = None
+    if options.impair is not None or options.recorder is not None:
+        detours = Detours(options.impair, options.recorder)
+
     def make_server() -> message.MessageServer:
         return message.MessageServer(
-            options.app, reactor=reactor, framing=options.framing, limits=options.limits
+            options.app,
+            reactor=reactor,
+            framing=options.framing,
+            limits=options.limits,
+            detours=detours,
+            key_log=options.key_log and options.key_log.write,
         )
 
     endpoints = options.listen or loopback(message.DEFAULT_PORT)
-    return ServerService("message", make_server, endpoints, grace=options["grace"])
+    service = ServerService("message", make_server, endpoints, grace=options["grace"])
+    for each in (options.recorder, options.key_log):
+        if each is not None:
+            service.when_stopped(each.close)
+    return service
+
+
+def echo_service(options: EchoOptions) -> ServerService:
+    """The service that ``options`` describe."""
+    from twisted.internet import reactor
+
+    def make_server() -> datagram.DatagramServer:
+        return datagram.DatagramServer(
+            options.app,
+            reactor=reactor,
+            limits=options.limits,
+            impair=options.impair,
+            recorder=options.recorder,
+        )
+
+    endpoints = options.listen or datagram.loopback(datagram.DEFAULT_PORT)
+    service = ServerService("echo", make_server, endpoints, grace=options["grace"])
+    if options.recorder is not None:
+        service.when_stopped(options.recorder.close)
+    return service
 
 
 SERVICES: dict[str, tuple[type[CommonOptions], Callable[[Any], ServerService]]] = {
     "message": (MessageOptions, message_service),
+    "echo": (EchoOptions, echo_service),
 }
 
 

@@ -16,13 +16,26 @@ import netlab
 ROOT = Path(netlab.__file__).resolve().parent
 SANS_IO = (
     *("netlab.framing", "netlab.errors", "netlab.target", "netlab.escaping", "netlab.impair"),
-    *("netlab.cache.policy", "netlab.rfc.names", "netlab.rfc.index"),
+    *("netlab.cache.policy", "netlab.rfc.names", "netlab.rfc.index", "netlab.fields"),
+    *("netlab.datagram.pings", "netlab.datagram.roundtrips", "netlab.datagram.plot"),
+    *("netlab.datagram.destination", "netlab.datagram.exchange"),
+    *("netlab.ledger.packets", "netlab.ledger.pcapng", "netlab.ledger.records"),
+    *("netlab.ledger.lines", "netlab.ledger.capture"),
 )
 IMPURE = ("twisted", "socket", "ssl", "asyncio", "time", "logging", "select", "selectors", "os")
 SERVICES = ("message", "datagram", "http", "cache", "rfc", "api")
 STANDS_ON = {"rfc": {"http", "cache"}, "api": {"message"}}
-TOP = ("netlab.tap", "netlab.cli")
-CONVENIENCES = ("netlab.message.server", "netlab.message.client")
+TOP = ("netlab.tap", "netlab.options", "netlab.cli")
+CONVENIENCES = (
+    *("netlab.message.server", "netlab.message.client"),
+    *("netlab.datagram.server", "netlab.datagram.client"),
+)
+NO_TWISTED = (
+    *("netlab.ledger", "netlab.blocking", "netlab.blocking_datagram", "netlab.pipe", "netlab.cli"),
+    *("netlab.datagram.pings", "netlab.datagram.roundtrips", "netlab.datagram.plot"),
+    *("netlab.datagram.destination", "netlab.datagram.exchange", "netlab.datagram.pinging"),
+    *("netlab.datagram.lookup", "netlab.datagram.connected"),
+)
 LONGEST = 600
 
 
@@ -161,6 +174,31 @@ class Floors(SynchronousTestCase):
                 if within(module.name, "netlab.transport")
                 for each in module.imports
                 if service_of(each.name) or within(each.name, "netlab.testing", *TOP)
+            ]
+        )
+
+    def test_ledger(self) -> None:
+        """The ledger is told by others; it knows none of them."""
+        allowed = ("netlab.ledger", "netlab.errors", "netlab.escaping")
+        self.assert_none(
+            [
+                f"{module.name}:{each.line} imports {each.name}"
+                for module in MODULES
+                if within(module.name, "netlab.ledger")
+                for each in module.imports
+                if within(each.name, "netlab") and not within(each.name, *allowed)
+            ]
+        )
+
+    def test_without_twisted(self) -> None:
+        """What scripts and the command line use comes up quickly."""
+        self.assert_none(
+            [
+                f"{module.name}:{each.line} imports {each.name}"
+                for module in MODULES
+                if within(module.name, *NO_TWISTED)
+                for each in module.imports
+                if within(each.name, "twisted")
             ]
         )
 

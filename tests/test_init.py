@@ -13,10 +13,11 @@ import netlab
 
 PUBLIC = """
     Backoff ConfigurationError ConnectFailed ConnectionAborted ConnectionClosed ConnectionReset
-    ContentLength CorruptedFrame DeadlineExceeded FrameTooLong Framing LengthPrefix Limits Line
-    ListenFailed LocalProtocolError MessageClient MessageFactory MessageProtocol MessageServer
-    NetlabError Netstring ProtocolError RemoteProtocolError Stats TruncatedFrame Varint connect
-    serve
+    ContentLength CorruptedFrame DatagramApp DatagramClient DatagramLimits DatagramServer
+    DatagramStats DeadlineExceeded FrameTooLong Framing LengthPrefix Limits Line ListenFailed
+    LocalProtocolError MessageClient MessageFactory MessageProtocol MessageServer NetlabError
+    Netstring NoReply ProtocolError RemoteProtocolError Stats TruncatedFrame Unreachable Varint
+    connect serve
 """
 
 

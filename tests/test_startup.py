@@ -11,6 +11,8 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.trial.unittest import SynchronousTestCase
 
+from netlab.datagram import DEFAULT_PORT
+from netlab.datagram.destination import parse_destination
 from netlab.framing import FRAMINGS
 from netlab.startup import Listening, print_table
 
@@ -71,6 +73,40 @@ class Texts(SynchronousTestCase):
             (SOCKET, "unix:/run/netlab.sock", "line", "--framing line unix:/run/netlab.sock hello"),
         ):
             self.assertEqual(row(address, endpoint, framing).try_it, f"netlab send {words}")
+
+    def test_datagrams(self) -> None:
+        """A listener on UDP is tried with ``netlab ping``, whose default port is the echo's."""
+        for host, port, words in (
+            ("127.0.0.1", 8007, "127.0.0.1"),
+            ("127.0.0.1", 9, "127.0.0.1:9"),
+            ("0.0.0.0", 8007, "127.0.0.1"),
+            ("0.0.0.0", 9, "127.0.0.1:9"),
+            ("192.0.2.7", 8007, "192.0.2.7"),
+        ):
+            echo = Listening("echo", f"udp:{port}", IPv4Address("UDP", host, port), "")
+            self.assertEqual(echo.try_it, f"netlab ping {words}")
+            self.assertEqual(parse_destination(words, DEFAULT_PORT).port, port)
+        for host, port, words in (
+            ("::1", 8007, "::1"),
+            ("::1", 9, "[::1]:9"),
+            ("::", 8007, "::1"),
+            ("::", 9, "[::1]:9"),
+            ("2001:db8::7", 8007, "2001:db8::7"),
+        ):
+            echo = Listening("echo", f"udp6:{port}", IPv6Address("UDP", host, port), "")
+            self.assertEqual(echo.try_it, f"netlab ping {words}")
+            self.assertEqual(parse_destination(words, DEFAULT_PORT).port, port)
+        self.assertEqual(
+            table(
+                Listening("echo", "udp:9", IPv4Address("UDP", "0.0.0.0", 9), ""),
+                Listening("echo", "udp6:9", IPv6Address("UDP", "::1", 9), ""),
+            ),
+            [
+                "service  listens on             try",
+                "echo     port 9, all addresses  netlab ping 127.0.0.1:9",
+                "echo     [::1]:9                netlab ping [::1]:9",
+            ],
+        )
 
     def test_other_address(self) -> None:
         """A listener on one address of the machine is not on localhost."""

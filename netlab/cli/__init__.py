@@ -19,6 +19,7 @@ from netlab.escaping import escape
 
 COMMANDS = {
     "send": "Send messages to a server and print its replies.",
+    "ping": "Send datagrams to a UDP echo and say what became of each.",
 }
 """The subcommands, and what ``--help`` says of each."""
 
@@ -83,9 +84,9 @@ def _discard_output() -> None:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="netlab", message="%(prog)s %(version)s")
 def main() -> None:
-    """Talk to message servers from the command line.
+    """Talk to servers from the command line.
 
-    Start a server with "twistd -n netlab", and in another window send it
-    something: "netlab send hello". The server is started and configured with
+    Start one with "twistd -n netlab", and in another window send it something:
+    "netlab send hello" or "netlab ping localhost". The server is started and configured with
     twistd; see "twistd netlab --help".
     """

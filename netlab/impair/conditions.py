@@ -256,7 +256,7 @@ class Impairment:
 
     inward: Conditions | None
     outward: Conditions | None
-    seed: int = 0
+    seed: int | None = None
 
     def __str__(self) -> str:
         return _words(self.inward, self.outward, self.seed)
@@ -271,7 +271,7 @@ class StreamImpairment:
 
     inward: StreamConditions | None
     outward: StreamConditions | None
-    seed: int = 0
+    seed: int | None = None
 
     def __str__(self) -> str:
         return _words(self.inward, self.outward, self.seed)
@@ -280,8 +280,8 @@ class StreamImpairment:
         return f"parse_stream({str(self)!r})"
 
 
-def _words(inward: object | None, outward: object | None, seed: int) -> str:
+def _words(inward: object | None, outward: object | None, seed: int | None) -> str:
     words = [] if inward is None else [f"in {inward}"]
     if outward is not None:
         words.append(f"out {outward}" if words else str(outward))
-    return " ".join([*words, f"seed {seed}"])
+    return " ".join(words if seed is None else [*words, f"seed {seed}"])

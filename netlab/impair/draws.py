@@ -6,7 +6,8 @@ computed from ``i`` and a key, so they depend on nothing else:
 - *Key*: BLAKE2b (RFC 7693) with 32 bytes of output, unkeyed, of the UTF-8 text
   ``netlab impair KIND SEED DIRECTION HOST``, with one space between the words.
   KIND is ``datagram`` or ``stream``, SEED is in decimal, DIRECTION is ``in`` or
-  ``out``, and HOST is the client's address, as in ``192.0.2.7``.
+  ``out``, and HOST is the client's address, as in ``192.0.2.7``; with its port behind it,
+  as in ``192.0.2.7 40000``, where the user named no seed and ports are to differ.
 - *Block* ``i``: BLAKE2b with 64 bytes of output, keyed with that key, of ``i`` as
   8 bytes, little-endian. It is cut into eight unsigned numbers of 64 bits,
   little-endian: the *lanes*, 0 to 7. Block ``i`` is that of packet ``i`` of a flow, or

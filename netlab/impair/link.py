@@ -40,13 +40,14 @@ class Link:
     seed        two links of one seed do the same to the same packets
     direction   ``"in"`` for requests, ``"out"`` for replies
     max_flows   so many flows are remembered, those that were used last
+    ports_apart whether flows from several ports of a host differ, too
 
     A flow is a client's ``(host, port)``. What its packet number ``i`` meets
     (loss, delay and jitter, duplicate, corrupt, reorder) is a function of the
     seed, the host, the direction and ``i``, and of nothing else: neither of other
-    clients' packets, nor of the port, nor of time; ``netlab.impair.draws`` says how
-    to compute it. Each word does the same whatever others stand beside it. (A flow
-    that was forgotten begins again at packet 0.)
+    clients' packets, nor (unless ``ports_apart``) of the port, nor of time;
+    ``netlab.impair.draws`` says how to compute it. Each word does the same whatever
+    others stand beside it. (A flow that was forgotten begins again at packet 0.)
 
     Time has a part in the rest. With ``rate`` and ``slot`` packets wait for earlier
     ones of their own flow. ``limit`` bounds the memory of the whole link: when
@@ -73,11 +74,18 @@ class Link:
     """
 
     def __init__(
-        self, conditions: Conditions, *, seed: int, direction: str, max_flows: int = 4096
+        self,
+        conditions: Conditions,
+        *,
+        seed: int,
+        direction: str,
+        max_flows: int = 4096,
+        ports_apart: bool = False,
     ) -> None:
         if max_flows < 1:
             raise ConfigurationError(f"max_flows must be 1 or more, not {max_flows}")
         self._max_flows = max_flows
+        self._ports_apart = ports_apart
         self._limit = conditions.limit
         self._flows: OrderedDict[tuple[str, int], _Flow] = OrderedDict()
         self._schedule = Schedule()
@@ -182,7 +190,7 @@ class Link:
 
     def _begin(self, flow: tuple[str, int]) -> _Flow:
         """A new flow's memory, in place of the one that was not used for longest."""
-        block = self._blocks(flow[0])
+        block = self._blocks(f"{flow[0]} {flow[1]}" if self._ports_apart else flow[0])
         known = _Flow(block, block(BEFORE_FIRST) if self._correlated else None)
         if len(self._flows) >= self._max_flows:
             self._flows.popitem(last=False)

@@ -48,7 +48,8 @@ def parse(text: str, *, seed: int | None = None) -> Impairment:
     rate         ``RATE [PACKETOVERHEAD [CELLSIZE [CELLOVERHEAD]]]``
     slot         ``MIN [MAX] [packets N] [bytes N]``, or
                  ``distribution NAME DELAY JITTER [packets N] [bytes N]``
-    seed         ``N``, for the whole text, wherever it stands; 0 if there is none
+    seed         ``N``, for the whole text, wherever it stands; without one,
+                 whoever makes the links draws it
     in, out      begin the conditions of requests and those of replies; without
                  either, the conditions hold for what goes out, as netem's do
     ============ =====================================================================
@@ -164,7 +165,7 @@ def _read(text: str, seed: int | None, grammar: _Grammar, refused: Mapping[str, 
             raise words.broken(f"no conditions; write for example {example}")
         sections[_OUT] = current  # as netem, which shapes what leaves an interface
     read = {name: section.finish(words, example) for name, section in sections.items()}
-    return read.get(_IN), read.get(_OUT), (said or 0) if seed is None else check_seed(seed)
+    return read.get(_IN), read.get(_OUT), said if seed is None else check_seed(seed)
 
 
 # -- what follows each word

@@ -288,6 +288,18 @@ class Promise(SynchronousTestCase):
     def test_same(self) -> None:
         self.assertEqual(fates(self.TEXT, 200), fates(self.TEXT, 200))
 
+    def test_ports_apart(self) -> None:
+        """Asked for it, a link draws for each port of a host anew, and the same again."""
+        conditions = parse(self.TEXT).outward
+        assert conditions is not None
+
+        def offered(port: int) -> list[Fate]:
+            apart = Link(conditions, seed=7, direction="out", ports_apart=True)
+            return [apart.offer(0.0, (FLOW[0], port), b"hello") for _ in range(50)]
+
+        self.assertEqual(offered(40000), offered(40000))
+        self.assertNotEqual(offered(40000), offered(40001))
+
     def test_differ(self) -> None:
         made = [fates(self.TEXT, 50, seed) for seed in (0, 1, 2, (1 << 64) - 1)]
         conditions = parse(self.TEXT).outward

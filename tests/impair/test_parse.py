@@ -107,7 +107,7 @@ class Datagrams(SynchronousTestCase):
             self.assertEqual(parse(text).seed, 7)
             self.assertEqual(parse(text, seed=9).seed, 9)
             self.assertEqual(parse(text, seed=0).seed, 0)
-        self.assertEqual(parse("loss 1%").seed, 0)
+        self.assertIsNone(parse("loss 1%").seed)
         self.assertEqual(parse("seed 7 in loss 1%").inward, Conditions(loss=Chance(0.01)))
         self.assertRaises(ConfigurationError, parse, "loss 1%", seed=-1)
 
@@ -242,7 +242,7 @@ class Streams(SynchronousTestCase):
             ("reset 1%", StreamConditions(reset=0.01)),
         ):
             made = parse_stream(text)
-            self.assertEqual((made.inward, made.outward, made.seed), (None, expected, 0))
+            self.assertEqual((made.inward, made.outward, made.seed), (None, expected, None))
 
     def test_directions_and_seed(self) -> None:
         made = parse_stream("in segment 1 seed 7 out reset 1%")
