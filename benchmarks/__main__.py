@@ -14,6 +14,7 @@ from benchmarks.harness import BenchmarkError
 
 BENCHMARKS = {
     "message": "messages on TCP: CPU per message, memory of idle connections",
+    "datagram": "datagrams on UDP: CPU per datagram, echoed and impaired",
 }
 
 

@@ -1,6 +1,6 @@
 """What every benchmark needs: start a server, pin it, read its CPU clock, and take turns.
 
-Not run by itself; ``python -m benchmarks message`` uses it. The CPU clock is the kernel's
+Not run by itself. The CPU clock is the kernel's
 ``/proc/PID/task/*/schedstat``, which counts nanoseconds of user and system time (``/proc/PID/stat``
 counts in ticks of 10 ms). Everything here is for Linux.
 """
@@ -183,6 +183,20 @@ class Server:
         """Return how many descriptors it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def dropped(self) -> int:
+        """Return how many datagrams came to its UDP port (IPv4) and found its buffer full.
+
+        Raises :exc:`BenchmarkError` when nothing has that port.
+        """
+        drops = [
+            int(fields[-1])
+            for fields in map(str.split, Path("/proc/net/udp").read_text().splitlines())
+            if fields[1].endswith(f":{self.port:04X}")
+        ]
+        if not drops:
+            raise BenchmarkError(f"no UDP socket on its port; {self.last_words()}")
+        return sum(drops)
+
     def last_words(self) -> str:
         """Return the last line of its log, cut to a readable length."""
         size = os.fstat(self.log.fileno()).st_size
@@ -191,35 +205,46 @@ class Server:
         return (lines[-1] if lines else "it said nothing")[:160]
 
 
-def free_port() -> int:
+def free_port(kind: socket.SocketKind) -> int:
     """Return a port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
+    with socket.socket(type=kind) as holder:
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
         return port
 
 
-def accepts(port: int) -> bool:
-    """Tell whether somebody listens on a port."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def serves(port: int, kind: socket.SocketKind) -> bool:
+    """Tell whether somebody listens on a TCP port, or answers on a UDP port."""
+    with socket.socket(type=kind) as probe:
+        probe.settimeout(1 if kind == socket.SOCK_STREAM else 0.2)
+        try:
+            probe.connect(("127.0.0.1", port))
+            if kind == socket.SOCK_DGRAM:
+                probe.send(b"there?")
+                probe.recv(16)
+        except OSError:
+            return False
+        return True
 
 
 @contextlib.contextmanager
-def serving(command: Callable[[int], Sequence[str]], core: int) -> Iterator[Server]:
-    """Start the server ``command(port)`` names and wait until it accepts connections."""
-    port = free_port()
+def serving(
+    command: Callable[[int], Sequence[str]],
+    core: int,
+    kind: socket.SocketKind = socket.SOCK_STREAM,
+) -> Iterator[Server]:
+    """Start the server ``command(port)`` names and wait until it serves."""
+    port = free_port(kind)
     with (
         tempfile.TemporaryFile() as log,
         running(command(port), core, stdout=log, stderr=subprocess.STDOUT) as process,
     ):
         server = Server(port, process.pid, log)
-        wait_until(lambda: process.poll() is not None or accepts(port), timeout=15)
+        ready = wait_until(lambda: process.poll() is not None or serves(port, kind), timeout=15)
         if process.poll() is not None:
             raise BenchmarkError(f"failed to start: {server.last_words()}")
-        if not accepts(port):
-            raise BenchmarkError("failed to start: no listener after 15 s")
+        if not ready:
+            raise BenchmarkError("failed to start: nobody serves its port after 15 s")
         yield server
 
 

@@ -11,29 +11,17 @@
  * idle      sends the header and half the payload on each connection and holds them all.
  * segments  sends one message in writes of SEGMENT bytes, while it reads the reply.
  *
- * It talks to its parent in lines, so that the parent can read the server's CPU clock while nothing
- * is in flight: prints {"event":"begin"} and waits for a line on stdin, works, prints {"event":"end",...}
- * when the last reply has arrived, and holds the connections until stdin ends. Linux only.
+ * How it talks to its parent says generator.h.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "generator.h"
 #ifdef WITH_TLS
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -64,56 +52,6 @@ struct connection {
 };
 
 static uint8_t scratch[SCRATCH];
-static const char *phase = "connecting";
-
-static void die(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "load: while %s: ", phase);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static void timed_out(int signal_number) {
-    (void)signal_number;
-    static const char text[] = "load: timed out while ";
-    if (write(2, text, sizeof text - 1) < 0 || write(2, phase, strlen(phase)) < 0) _exit(4);
-    _exit(3);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static double own_cpu(void) {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-/* ---- latency: a histogram with 32 steps per power of two, so 3 % wide ---- */
-
-enum { STEPS = 32, BUCKETS = 64 * STEPS };
-static uint64_t histogram[BUCKETS];
-
-static void record(uint64_t ns) {
-    if (ns < STEPS) ns = STEPS;
-    int power = 63 - __builtin_clzll(ns);
-    histogram[power * STEPS + (int)((ns >> (power - 5)) & (STEPS - 1))]++;
-}
-
-static double percentile(double share) {
-    uint64_t total = 0, seen = 0;
-    for (int i = 0; i < BUCKETS; i++) total += histogram[i];
-    for (int i = 0; i < BUCKETS; i++) {
-        seen += histogram[i];
-        if (total && seen >= share * total) return (double)(1ull << (i / STEPS)) * (STEPS + i % STEPS) / STEPS / 1000;
-    }
-    return 0;
-}
 
 /* ---- one connection, in the clear or over TLS ---- */
 
@@ -275,15 +213,6 @@ static uint64_t exchange(int poller, struct connection *all, double seconds, uin
     return done;
 }
 
-static void wait_for_parent(void) {
-    char line[64];
-    if (!fgets(line, sizeof line, stdin)) exit(0);
-}
-
-static void hold(void) {
-    while (getchar() != EOF) {}
-}
-
 static void begin(void) {
     printf("{\"event\":\"begin\",\"connections\":%d}\n", opt.connections);
     wait_for_parent();
@@ -390,10 +319,7 @@ int main(int argc, char **argv) {
     }
     const char *mode = optind < argc ? argv[optind] : "";
     if (!opt.port || !opt.size || opt.connections < 1 || opt.in_flight < 1 || !opt.segment) die("bad option");
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    signal(SIGALRM, timed_out);
-    signal(SIGPIPE, SIG_IGN);
-    alarm((unsigned)opt.timeout);
+    prepare(opt.timeout);
     if (!strcmp(mode, "echo")) run_echo();
     else if (!strcmp(mode, "idle")) run_idle();
     else if (!strcmp(mode, "segments")) run_segments();

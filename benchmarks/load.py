@@ -1,4 +1,4 @@
-"""The load generator: compiles ``load.c`` and talks to it (see there for the modes).
+"""The load generators: compiles ``load.c``, and talks to it and its like (see there for the modes).
 
 Not run by itself. Without the headers of OpenSSL the program is compiled without TLS, and
 :mod:`benchmarks.tls_load` takes its place for the TLS rows; without a C compiler nothing runs.
@@ -35,7 +35,7 @@ def compile_c(source: Path, target: Path, *options: str) -> None:
 
 @dataclass(frozen=True)
 class Tools:
-    """The compiled programs, and whether the load generator speaks TLS."""
+    """The compiled programs for messages, and whether the load generator speaks TLS."""
 
     load: Path
     echo: Path
@@ -64,7 +64,7 @@ class Tools:
 
 
 class Load:
-    """A running load generator: ``begin``, ``go``, ``end``, as ``load.c`` describes."""
+    """A running load generator: ``begin``, ``go``, ``end``, as ``generator.h`` describes."""
 
     def __init__(self, process: subprocess.Popen[bytes], server: Server, timeout: float) -> None:
         assert process.stdin
@@ -117,3 +117,24 @@ def loading(
         stderr=subprocess.PIPE,
     ) as process:
         yield Load(process, server, timeout)
+
+
+def timed(server: Server, generator: Load) -> tuple[float, Report]:
+    """Let the generator work; return the server's CPU seconds, and what the generator reports.
+
+    Nothing is in flight when the server's clock is read, before or after.
+    """
+    before = server.cpu_seconds()
+    generator.go()
+    report = generator.expect("end")
+    return server.cpu_seconds() - before, report
+
+
+def details(cpu: float, report: Report, *keys: str) -> Report:
+    """Return what is seen beside the figure: shares of cores, the rate, these of the report."""
+    seconds = float(report["seconds"])
+    return {
+        "server_share": cpu / seconds,
+        "load_share": float(report["load_cpu"]) / seconds,
+        "messages_per_second": float(report["messages"]) / seconds,
+    } | {key: report[key] for key in keys if key in report}

@@ -7,15 +7,12 @@ connections the memory of each. All servers echo frames with a 4-byte length.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from benchmarks.certificate import KeyPair
 from benchmarks.harness import (
@@ -25,13 +22,13 @@ from benchmarks.harness import (
     Sample,
     Server,
     descriptor_limit,
-    interleaved,
     serving,
     twistd,
     wait_until,
 )
-from benchmarks.load import Load, Tools, loading
-from benchmarks.report import SUBJECT, Target, as_json, figure, machine, table, wrapped
+from benchmarks.load import Load, Tools, details, loading, timed
+from benchmarks.report import SUBJECT, Target
+from benchmarks.runner import Benchmark, Row, slack
 
 KIB, MIB = 1 << 10, 1 << 20
 SPARE_DESCRIPTORS = 500  # for what a process needs beside its connections
@@ -57,6 +54,13 @@ class Bench:
     cores: Cores
     seconds: float
     warmup: float
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, cores: Cores, seconds: float, warmup: float) -> Iterator[Bench]:
+        """Compile the tools and make a certificate, for as long as the block lasts."""
+        with Tools.compiled() as tools, tempfile.TemporaryDirectory() as directory:
+            yield cls(tools, KeyPair.create(Path(directory)), cores, seconds, warmup)
 
     def command(self, name: str, port: int, *, tls: bool, options: Sequence[str]) -> list[str]:
         """Return the command line of a server; ``options`` are netlab's alone."""
@@ -97,31 +101,6 @@ class Bench:
             generator.expect("begin")
             yield server, generator
 
-    def timed(self, server: Server, generator: Load) -> tuple[float, float, dict[str, float | str]]:
-        """Let the generator work; return the server's CPU seconds, the messages, and details.
-
-        Nothing is in flight when the server's clock is read, before or after.
-        """
-        before = server.cpu_seconds()
-        generator.go()
-        report = generator.expect("end")
-        cpu = server.cpu_seconds() - before
-        seconds, messages = float(report["seconds"]), float(report["messages"])
-        detail: dict[str, float | str] = {
-            "server_share": cpu / seconds,
-            "load_share": float(report["load_cpu"]) / seconds,
-            "messages_per_second": messages / seconds,
-        }
-        detail |= {key: report[key] for key in ("p50_us", "p99_us", "cipher") if key in report}
-        return cpu, messages, detail
-
-
-class Measure(Protocol):
-    """How a row is measured."""
-
-    def __call__(self, bench: Bench, name: str) -> Sample:
-        """Measure one server once."""
-
 
 @dataclass(frozen=True)
 class Echo:
@@ -145,8 +124,16 @@ class Echo:
             w=bench.warmup,
             d=bench.seconds,
         ) as (server, generator):
-            cpu, messages, detail = bench.timed(server, generator)
-        return Sample(cpu / messages * 1e6, detail)
+            cpu, report = timed(server, generator)
+        detail = details(cpu, report, "p50_us", "p99_us", "cipher")
+        return Sample(cpu / float(report["messages"]) * 1e6, detail)
+
+    def notes(self, bench: Bench, outcomes: Mapping[str, Outcome]) -> list[str]:
+        """Say what limits the comparison."""
+        notes = slack(outcomes)
+        if self.tls and not bench.tools.tls:
+            notes.append("load generator in Python: rate and latency are its own, not the servers'")
+        return notes
 
 
 @dataclass(frozen=True)
@@ -171,6 +158,12 @@ class Idle:
             if missing > 0:
                 raise BenchmarkError(f"closed {missing} of {count} connections")
             return Sample((server.memory() - memory) / count, {"connections": float(count)})
+
+    def notes(self, _bench: Bench, _outcomes: Mapping[str, Outcome]) -> list[str]:
+        """Say when there were fewer connections."""
+        if self.possible() >= self.connections:
+            return []
+        return [f"only {self.possible()} connections: the descriptor limit is too low"]
 
 
 def settled(server: Server) -> None:
@@ -198,19 +191,11 @@ class Segments:
             server,
             generator,
         ):
-            cpu, _messages, detail = bench.timed(server, generator)
-        return Sample(cpu, detail)
+            cpu, report = timed(server, generator)
+        return Sample(cpu, details(cpu, report))
 
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the benchmark: what is measured, on whom, and what netlab promises."""
-
-    title: str
-    unit: str
-    measure: Measure
-    servers: tuple[str, ...]
-    targets: tuple[Target, ...]
+    def notes(self, _bench: Bench, _outcomes: Mapping[str, Outcome]) -> list[str]:
+        return []
 
 
 MICROSECONDS = "us of server CPU per message"
@@ -267,118 +252,15 @@ ROWS = {
 }
 
 
-def notes_on(row: Row, outcomes: dict[str, Outcome], bench: Bench) -> list[str]:
-    """Say where a figure is not what the row's title says."""
-    measure, notes = row.measure, []
-    if isinstance(measure, Idle) and measure.possible() < measure.connections:
-        notes.append(f"only {measure.possible()} connections: the descriptor limit is too low")
-    if isinstance(measure, Echo) and measure.tls and not bench.tools.tls:
-        notes.append("load generator in Python: rate and latency are its own, not the servers'")
-    if isinstance(measure, Echo):
-        slack = [
-            name
-            for name, outcome in outcomes.items()
-            if (outcome.middle("server_share") or 1) < 0.9
-            and (outcome.middle("load_share") or 0) > 0.9
-        ]
-        if slack:
-            notes.append(
-                f"the load generator was the bottleneck for {', '.join(slack)}: rate and latency "
-                "are its own, CPU per message is still the server's"
-            )
-    return notes
-
-
-def show_progress(text: str) -> None:
-    """Write over one line of the terminal; nothing where there is no terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def run_row(key: str, bench: Bench, peers: Sequence[str], rounds: int) -> dict[str, object]:
-    """Measure one row, print it, and return it for the JSON file."""
-    row = ROWS[key]
-    names = [name for name in row.servers if name in peers]
-    measure: Callable[[str], Sample] = lambda name: row.measure(bench, name)  # noqa: E731
-    outcomes = interleaved(names, rounds, measure, lambda text: show_progress(f"{key}: {text}"))
-    show_progress("")
-    notes = notes_on(row, outcomes, bench)
-    verdicts = [target.judge(outcomes, row.unit) for target in row.targets]
-    print(table(row.title, row.unit, outcomes))
-    for note in notes:
-        print("\n".join(wrapped("  note: ", note)))
-    for line, met in verdicts:
-        if met is not None:
-            print(f"  target: {line}")
-    print(flush=True)
-    return {
-        "title": row.title,
-        "unit": row.unit,
-        "servers": as_json(outcomes),
-        "targets": [
-            {"limit": target.limit, "peer": target.peer or None, "met": met}
-            for target, (_line, met) in zip(row.targets, verdicts, strict=True)
-        ],
-        "met": all(met is not False for _line, met in verdicts),
-    }
-
-
-def chosen(text: str, known: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
-    """Split a list of names and refuse one that is unknown."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            parser.error(f"no '{name}': choose from {', '.join(known)}")
-    return names
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the options of this benchmark."""
-    rows = "\n".join(f"  {key:<10} {row.title}" for key, row in ROWS.items())
-    servers = "\n".join(f"  {name:<10} {text}" for name, text in SERVERS.items())
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks message",
-        description="CPU per message of netlab's message server, beside its peers.",
-        epilog=f"rows:\n{rows}\n\nservers:\n{servers}\n\n"
-        "Exit status: 1 when a target is missed or could not be measured.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
-    parser.add_argument("--seconds", type=float, default=2, metavar="S", help="window; default: 2")
-    parser.add_argument("--quick", action="store_true", help="1 round of 0.5 s: does it run?")
-    parser.add_argument("--only", action="append", default=[], metavar="ROW[,ROW]")
-    parser.add_argument("--peers", default=",".join(SERVERS), metavar="NAME[,NAME]")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    return parser
+BENCHMARK = Benchmark(
+    "message",
+    "CPU per message of netlab's message server, beside its peers.",
+    SERVERS,
+    ROWS,
+    Bench.opened,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the rows asked for; 1 when a target was missed."""
-    parser = build_parser()
-    given = parser.parse_args(arguments)
-    if given.rounds < 1 or given.seconds <= 0:
-        parser.error("--rounds and --seconds must be positive")
-    rows = chosen(",".join(given.only), list(ROWS), parser) or list(ROWS)
-    peers = chosen(given.peers, list(SERVERS), parser)
-    if given.quick:
-        given.rounds, given.seconds = 1, 0.5
-    facts, cores = machine(), Cores.pick()
-    cores.stand_aside()
-    print(f"{facts['cpu']}; Linux {facts['kernel']}; Python {facts['python']}")
-    print(f"Twisted {facts['Twisted']}, uvloop {facts['uvloop']}, pyOpenSSL {facts['pyOpenSSL']}")
-    print(f"server on core {cores.server}, load on core {cores.load}; ", end="")
-    print(f"medians of {given.rounds} x {figure(given.seconds)} s\n", flush=True)
-    done: dict[str, dict[str, object]] = {}
-    try:
-        with Tools.compiled() as tools, tempfile.TemporaryDirectory() as directory:
-            warmup = min(0.5, given.seconds / 2)
-            pair = KeyPair.create(Path(directory))
-            bench = Bench(tools, pair, cores, given.seconds, warmup)
-            for key in rows:
-                done[key] = run_row(key, bench, peers, given.rounds)
-    finally:
-        if given.json:
-            options = {"rounds": given.rounds, "seconds": given.seconds}
-            text = json.dumps({"machine": facts, "options": options, "rows": done}, indent=2)
-            given.json.write_text(text + "\n")
-    return 0 if all(row["met"] for row in done.values()) else 1
+    return BENCHMARK.main(arguments)

@@ -43,16 +43,17 @@ def figure(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share of one core."""
-    return f"{100 * share:.0f}%"
+    """Write a share: of one core, of what was sent."""
+    return f"{100 * share:.0f}%" if share == 0 or share >= 0.01 else "<1%"
 
 
 # What was seen beside the figure: key, heading, width, how to write it.
 DETAILS: tuple[tuple[str, str, int, Callable[[float], str]], ...] = (
-    ("p50_us", "p50 us", 8, figure),
-    ("p99_us", "p99 us", 8, figure),
+    ("p50_us", "p50 us", 7, figure),
+    ("p99_us", "p99 us", 7, figure),
     ("server_share", "busy", 6, percent),
     ("load_share", "load", 6, percent),
+    ("lost_share", "lost", 6, percent),
 )
 
 
@@ -67,16 +68,16 @@ def table(title: str, unit: str, outcomes: Mapping[str, Outcome]) -> str:
     subject = outcomes.get(SUBJECT)
     lines = [
         f"{title}  [{unit}]",
-        f"  {'server':<12}{'median':>9}{'min':>9}{'max':>9}{SUBJECT + '/it':>10}{headings}",
+        f"  {'server':<9}{'median':>9}{'min':>9}{'max':>9}{SUBJECT + '/it':>10}{headings}",
     ]
     for name, outcome in outcomes.items():
         if outcome.failure:
-            lines += wrapped(f"  {name:<12} ", outcome.failure)
+            lines += wrapped(f"  {name:<9} ", outcome.failure)
         if not outcome.samples:
             continue
         compared = subject is not None and subject.samples and name != SUBJECT
         ratio = figure(subject.median / outcome.median) if subject and compared else ""
-        line = f"  {name:<12}{figure(outcome.median):>9}{figure(outcome.lowest):>9}"
+        line = f"  {name:<9}{figure(outcome.median):>9}{figure(outcome.lowest):>9}"
         line += f"{figure(outcome.highest):>9}{ratio:>10}"
         for key, _heading, width, write in details:
             seen = outcome.middle(key)

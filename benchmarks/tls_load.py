@@ -1,9 +1,9 @@
 """The load generator for the TLS rows where ``load.c`` was compiled without OpenSSL.
 
 Run by the benchmark as ``python -m benchmarks.tls_load echo -pPORT -sBYTES -cCONNECTIONS -wWARMUP
--dSECONDS``; it keeps to the dialogue that ``load.c`` describes. One message is in flight on each
-connection (``-k`` must be 1). It costs more CPU than most servers, so these idle in between: their
-CPU per message stays comparable, rate and latency do not.
+-dSECONDS``; it keeps to the dialogue that ``generator.h`` describes. One message is in flight on
+each connection (``-k`` must be 1). It costs more CPU than most servers, so these idle in between:
+their CPU per message stays comparable, rate and latency do not.
 """
 
 import argparse

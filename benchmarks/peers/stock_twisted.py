@@ -32,7 +32,7 @@ def main(port: str, key: str = "", certificate: str = "") -> None:
     factory.noisy = False
     if key:
         pem = Path(key).read_bytes() + Path(certificate).read_bytes()
-        pair = ssl.PrivateCertificate.loadPEM(pem)  # type: ignore[no-untyped-call]
+        pair = ssl.PrivateCertificate.loadPEM(pem)
         options = pair.options()
         reactor.listenSSL(int(port), factory, options, backlog=1024, interface="127.0.0.1")
     else:
