@@ -10,6 +10,7 @@ What a block of code in a document means to the reader:
              they print. ``...`` stands for anything, in a line or as a line. Where
              no output is shown the status must be 0. ``twistd -n`` and ``python
              serve_...`` are servers: they run until the document starts the next one.
+             A program in ``OPTIONAL`` need not be here; then its command is passed over.
 ``ini``      a unit file of systemd; it begins with a comment that names its file.
              The program that it starts is started, with a socket where it asks for one.
 ``sh``       README's two one-liners.
@@ -17,8 +18,8 @@ What a block of code in a document means to the reader:
              ``<!-- reads: FRAMING -->`` what a decoder makes of reads, and after
              ``<!-- tree -->`` the tree of exceptions.
 
-A server shall listen on a free port of the loopback interface and not on 8032, so
-commands, programs and expected outputs are translated: see ``Ports``.
+A server shall listen on a free port of the loopback interface and not on 8032 or 8007,
+so commands, programs and expected outputs are translated: see ``Ports``.
 """
 
 # trial's assertions have no annotations:
@@ -41,7 +42,16 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import TestCase
 
-from ..examples.processes import DEADLINE, READY, ROOT, Background, free_port, run
+from ..examples.processes import (
+    DEADLINE,
+    READY,
+    ROOT,
+    Background,
+    free_port,
+    free_udp_port,
+    has_ipv6,
+    run,
+)
 
 DOCUMENTS = sorted(
     [
@@ -50,6 +60,12 @@ DOCUMENTS = sorted(
     ]
 )
 SERVER = re.compile(r"(twistd -n|python serve_\w+\.py)\b[^;|&]*")
+NEEDED = ("nc", "xxd", "node", "openssl")
+"""Programs without which a document cannot be followed."""
+OPTIONAL = ("tshark",)
+LOOKS = re.compile(r"(ls|cut|grep|tail|tshark|python fates\.py|python -m json\.tool) ")
+"""Commands that look at what a server writes: what a signal or a datagram brings about
+takes a moment, so they are tried again until they show it."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +133,13 @@ def commands(block: Block) -> list[Command]:
     ]
 
 
-def tables(document: Path) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """The tables of a document: the cells of the head, and of each row."""
-    found = re.findall(r"^\|(.*)\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", prose(document), re.MULTILINE)
-    for head, rows in found:
+def tables(document: Path, after: str = "") -> Iterator[tuple[list[str], list[list[str]]]]:
+    """The tables of a document ``after`` a heading: the cells of the head, and of each row."""
+    text = prose(document)
+    if after:
+        _, found, text = text.partition(f"# {after}\n")
+        assert found, f"{document.name} has no heading {after!r}"
+    for head, rows in re.findall(r"^\|(.*)\|\n\|[-|]+\|\n((?:\|.*\|\n)+)", text, re.MULTILINE):
         yield cells(head), [cells(row[1:-1]) for row in rows.splitlines()]
 
 
@@ -128,9 +147,9 @@ def cells(row: str) -> list[str]:
     return [each.strip() for each in row.split("|")]
 
 
-def table(document: Path, *head: str) -> dict[str, list[str]]:
+def table(document: Path, *head: str, after: str = "") -> dict[str, list[str]]:
     """The rows of the table that begins with these heads, by the names in their first cell."""
-    for titles, rows in tables(document):
+    for titles, rows in tables(document, after):
         if titles[: len(head)] == list(head):
             return {name: row[1:] for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
     raise AssertionError(f"{document.name} has no table with {head}")
@@ -142,33 +161,51 @@ class Ports:
     def __init__(self) -> None:
         self.plain = free_port()
         self.tls = free_port()
+        self.udp = free_udp_port()
 
     def numbers(self, text: str) -> str:
         """Free ports instead of the well-known ones; also in programs."""
-        ports = {"8032": str(self.plain), "8443": str(self.tls)}
-        return re.sub("8032|8443", lambda found: ports[found[0]], text)
+        ports = {"8032": str(self.plain), "8443": str(self.tls), "8007": str(self.udp)}
+        return re.sub("8032|8443|8007", lambda found: ports[found[0]], text)
 
     def command(self, line: str) -> str:
         """A command, or a line of output that shows one."""
         line = line.replace(".venv/bin/", "")
         if line.startswith("twistd ") or "; twistd " in line:
             line = self._twistd(line)
-        # netlab send knows the usual port without being told.
+        # netlab send and netlab ping know the usual ports without being told.
         line = re.sub(
             r"netlab send((?: --\w+ \S+)*) (?!--|tcp:|tls:|unix:)",
             r"netlab send\1 tcp:localhost:8032 ",
             line,
         )
+        line = re.sub(r"netlab ping (localhost|127\.0\.0\.1)(?!\S)", r"netlab ping \1:8007", line)
+        line = re.sub(r"netlab ping ::1(?!\S)", r"netlab ping [::1]:8007", line)
         return self.numbers(line)
+
+    def servers(self, line: str) -> list[str]:
+        """The commands that start what ``line`` does.
+
+        ``twistd netlab`` alone has no option that names ports, so each of its services
+        is started by itself.
+        """
+        alone = re.fullmatch(r"(\S*twistd -n.* netlab)", line)
+        lines = [f"{line} message", f"{line} echo"] if alone else [line]
+        return [self.command(each) for each in lines]
 
     def _twistd(self, line: str) -> str:
         if "--pidfile" not in line:
             line = line.replace("twistd -n", "twistd -n --pidfile=", 1)
-        listening = re.compile(r"--listen ('[^']+'|\S+)")
+        listening = re.compile(r"--listen ('[^']+'|[^\s;]+)")
         if not listening.search(line):
-            where = "netlab message --listen tcp:8032:interface=127.0.0.1"
-            return re.sub(r"netlab message|netlab$", where, line)
+            line = line.replace("netlab message", "netlab message --listen tcp:8032", 1)
+            line = line.replace("netlab echo", f"netlab echo {self._both_loopbacks()}", 1)
         return listening.sub(lambda found: f"--listen {self._loopback(found[1])}", line)
+
+    def _both_loopbacks(self) -> str:
+        """What a server of datagrams listens on by default, but for the port."""
+        four = "--listen udp:8007:interface=127.0.0.1"
+        return f"{four} --listen udp6:8007:interface=::1" if has_ipv6() else four
 
     def _loopback(self, quoted: str) -> str:
         endpoint = quoted.strip("'")
@@ -177,6 +214,8 @@ class Ports:
             # The second takes IPv4 on an IPv6 socket, as "every address" does.
             four, both = "127.0.0.1", r"\:\:ffff\:127.0.0.1"
             endpoint += f":interface={four if kind in ('tcp', 'ssl') else both}"
+        if kind in ("udp", "udp6") and "interface=" not in endpoint:
+            endpoint += f":interface={'127.0.0.1' if kind == 'udp' else '::1'}"
         return shlex.quote(endpoint)
 
 
@@ -205,6 +244,7 @@ class Session:
         self.folder = folder
         self.ports = Ports()
         self.server: Background | None = None
+        self.serving: list[Background] = []
         self.names: dict[str, object] = {}
         self.files: dict[str, Block] = {}
         self.running: list[Background] = []
@@ -243,6 +283,10 @@ class Session:
     def do_console(self, block: Block) -> None:
         for command in commands(block):
             self.ran += command.line + "\n"
+            if missing := self.missing(command.line):
+                if missing in OPTIONAL:
+                    continue
+                raise SkipTest(f"{missing} is not here")
             if "twistd" in command.line or command.is_server:
                 self.make_room()
             if command.is_server:
@@ -272,26 +316,26 @@ class Session:
 
     def serve(self, command: Command) -> None:
         """Starts a server, in place of the one before."""
-        self.server = Background(self.ports.command(command.line), self.folder)
-        self.running.append(self.server)
+        for line in self.ports.servers(command.line):
+            self.server = Background(line, self.folder)
+            self.running.append(self.server)
+            self.serving.append(self.server)
         if "twistd" in command.line:
-            self.server.wait_for(READY)
+            for each in self.serving:
+                each.wait_for(READY)
         if command.expected:
+            assert self.server is not None
             expected = (*command.expected, "...")
             self.server.wait_for(lambda said: self.matches(expected, said))
 
     def run(self, command: Command) -> None:
         """Runs a command, and compares."""
-        for word in ("nc", "xxd", "node", "openssl"):
-            if re.search(rf"(^|\| ){word} ", command.line) and shutil.which(word) is None:
-                raise SkipTest(f"{word} is not here")
         line = self.ports.command(command.line)
         end = time.monotonic() + DEADLINE
         while True:
             status, said = run(line, self.folder)
             right = self.matches(command.expected, said)
-            # What a signal brings about takes a moment.
-            if right or not command.line.startswith("ls ") or time.monotonic() > end:
+            if right or not LOOKS.match(command.line) or time.monotonic() > end:
                 break
             time.sleep(0.02)
         told = f"{command.where}: {line}\nstatus {status}, printed:\n{said}"
@@ -300,11 +344,19 @@ class Session:
         else:
             self.case.assertEqual((status, said), (0, ""), told)
 
+    def missing(self, line: str) -> str | None:
+        """A program that is not here, of those that ``line`` needs."""
+        for word in (*NEEDED, *OPTIONAL):
+            if re.search(rf"(^|\| ){word} ", line) and shutil.which(word) is None:
+                return word
+        return None
+
     def make_room(self) -> None:
         """Tells the server to stop and, so as not to wait for that, takes other ports."""
-        if self.server is not None:
-            self.server.process.send_signal(signal.SIGTERM)
-            self.server = None
+        for each in self.serving:
+            each.process.send_signal(signal.SIGTERM)
+        self.serving.clear()
+        self.server = None
         self.ports = Ports()
         for name in self.files:
             self.write(name)

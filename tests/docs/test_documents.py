@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import configparser
 import inspect
+import json
 import re
 import shutil
 import socket
@@ -17,26 +18,44 @@ from dataclasses import fields
 from pathlib import Path
 from unittest import SkipTest
 
+from click import Option
 from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import TestCase
 
 import netlab
-from netlab import errors
+import netlab.datagram
+import netlab.impair
+import netlab.ledger
+from netlab import blocking, errors
 from netlab.blocking import Client, connect
+from netlab.cli.ping import ping
 from netlab.cli.send import send
-from netlab.errors import NetlabError
+from netlab.datagram import (
+    DEFAULT_PORT,
+    DatagramApp,
+    DatagramClient,
+    DatagramLimits,
+    DatagramServer,
+    DatagramStats,
+)
+from netlab.datagram.guard import ANSWERING_PORTS
+from netlab.errors import ConfigurationError, NetlabError
 from netlab.framing import DEFAULT_MAX_MESSAGE, FRAMINGS, parse_framing
+from netlab.impair import Conditions, Fate, Link, parse, parse_stream
+from netlab.ledger import open_recorder
 from netlab.message import Backoff, MessageClient, MessageFactory, MessageProtocol, MessageServer
-from netlab.tap import MessageOptions
+from netlab.tap import EchoOptions, MessageOptions
 from netlab.transport import DEFAULT_GRACE, Limits, Stats
 
-from ..examples.processes import BIN, READY, ROOT, Background, make_folder
+from ..examples.processes import BIN, READY, ROOT, Background, has_ipv6, make_folder
 from .session import DOCUMENTS, Ports, Session, blocks, pattern, prose, table, tables
 
 WIDTH = 80
 """What is printed must fit into a terminal of so many columns."""
 OTHER_OPTIONS = {"--now"}
 """Options of programs that are not ours: systemctl's."""
+INSIDE = {"DEFAULT_PORT", "Direction", "load_application", "loopback"}
+"""Names that other parts of netlab use, and nobody else needs."""
 
 
 class DocumentTests(TestCase):
@@ -69,16 +88,32 @@ class DocumentTests(TestCase):
     def test_api(self) -> None:
         self.follow("docs/api.md")
 
+    def test_datagrams(self) -> None:
+        self.follow_in_examples("docs/datagrams.md")
+
+    def test_datagram_apps(self) -> None:
+        self.follow_in_examples("docs/datagram_apps.md")
+
+    def test_impairments(self) -> None:
+        self.follow("docs/impairments.md")
+
     def test_examples(self) -> None:
+        self.follow_in_examples("examples/README.md")
+
+    def follow_in_examples(self, name: str) -> None:
+        """The reader is in the folder ``examples``."""
         folder = make_folder(self)
-        shutil.copytree(ROOT / "examples", folder, dirs_exist_ok=True)
-        self.follow("examples/README.md", folder)
+        shutil.copytree(
+            ROOT / "examples", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*")
+        )
+        self.follow(name, folder)
 
     def test_every_block_is_run(self) -> None:
         """No block of another kind, and none in a document that no test follows."""
         followed = {"README.md", "examples/README.md"}
-        names = ("tutorial", "framing", "testing", "deployment", "api")
-        followed |= {f"docs/{each}.md" for each in names}
+        messages = ("tutorial", "framing", "testing", "deployment", "api")
+        datagrams = ("datagrams", "datagram_apps", "impairments")
+        followed |= {f"docs/{each}.md" for each in (*messages, *datagrams)}
         for document in DOCUMENTS:
             for block in blocks(document):
                 self.assertIn(str(document.relative_to(ROOT)), followed)
@@ -152,31 +187,46 @@ class OptionTests(TestCase):
     api = ROOT / "docs" / "api.md"
 
     def test_all_options_are_told(self) -> None:
-        """deployment.md has each option of ``twistd netlab message``, with its default."""
-        told = table(self.deployment, "option", "default", "meaning")
-        options = MessageOptions()
-        real = {each.rstrip("=") for each in options.longOpt}
-        self.assertEqual({each[2:] for each in told if each.startswith("--")}, real)
-        for short in (each for each in told if not each.startswith("--")):
-            self.assertIn(short[1:], options.synonyms)
-        for name in real - {"listen", "help", "version"}:
-            default = options.defaults[name]
-            if default is None:  # then the description says it
-                found = re.search(r"\[default: (.*)\]", str(options.docs[name]))
-                assert found, name
-                default = found[1]
-            shown = told[f"--{name}"][0].strip("`")
-            if isinstance(default, float):
-                self.assertEqual(float(shown), default, name)
-            else:
-                self.assertEqual(shown, str(default), name)
+        """deployment.md has each option of the services, with its default."""
+        for options, after in ((MessageOptions(), "Options"), (EchoOptions(), "Datagrams")):
+            told = table(self.deployment, "option", "default", "meaning", after=after)
+            real = {each.rstrip("=") for each in options.longOpt}
+            self.assertEqual({each[2:] for each in told if each.startswith("--")}, real)
+            for short in (each for each in told if not each.startswith("--")):
+                self.assertIn(short[1:], options.synonyms)
+            for name in real - {"listen", "help", "version"}:
+                shown = told[f"--{name}"][0].strip("`")
+                self.assert_default(shown, options.defaults[name], str(options.docs[name]))
+
+    def assert_default(self, shown: str, default: object, description: str) -> None:
+        if default is None:  # then the description says it
+            found = re.search(r"\[default: (.*)\]", description)
+            told = [found[1]] if found else ["nothing", "nowhere", "drawn"]
+            self.assertIn(shown, told, description)
+        elif isinstance(default, float):
+            self.assertEqual(float(shown), default, description)
+        else:
+            self.assertEqual(shown, "off" if default == 0 else str(default), description)
+
+    def test_ping_options_are_told(self) -> None:
+        """datagrams.md has each option of ``netlab ping``, with its default."""
+        told = table(ROOT / "docs" / "datagrams.md", "option", "default", "meaning")
+        real = {each for parameter in ping.params for each in parameter.opts if "-" in each}
+        self.assertEqual(set(told), real | {"--help", "-h"})
+        for parameter in ping.params:
+            shown = told.get(parameter.opts[-1], [""])[0]
+            if isinstance(parameter, Option) and shown and not shown.startswith("until"):
+                found = re.search(r"\[default: (.*)\]", parameter.help or "")
+                default = found[1] if found else str(parameter.default)
+                self.assertEqual(float(shown), float(default), parameter.name)
 
     def test_told_options_exist(self) -> None:
         known = set(OTHER_OPTIONS)
-        for options in (MessageOptions(), ServerOptions()):
+        for options in (MessageOptions(), EchoOptions(), ServerOptions()):
             known |= {f"--{each.rstrip('=')}" for each in options.longOpt}
-        for parameter in send.params:
-            known |= set(parameter.opts)
+        for command in (send, ping):
+            for parameter in command.params:
+                known |= set(parameter.opts)
         for document in DOCUMENTS:
             text = document.read_text()
             for name in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text):
@@ -193,6 +243,23 @@ class OptionTests(TestCase):
             self.assertEqual(backoff[field.name][0], f"`{field.default!r}`")
         counted = table(self.api, "field", "counts")
         self.assertEqual(list(counted), [each.name for each in fields(Stats)])
+        rates = table(self.api, "field of `DatagramLimits`", "default")
+        self.assertEqual(list(rates), [each.name for each in fields(DatagramLimits)])
+        for limit in fields(DatagramLimits):
+            self.assertEqual(rates[limit.name][0], f"`{limit.default!r}`")
+        counted = table(self.api, "field of `DatagramStats`", "counts")
+        self.assertEqual(list(counted), [each.name for each in fields(DatagramStats)])
+
+    def test_causes(self) -> None:
+        """deployment.md has each cause that ``DatagramStats.dropped`` counts."""
+        told = set(table(self.deployment, "cause", "means"))
+        doc = inspect.getdoc(DatagramStats) or ""
+        _, _, causes = doc.partition("\ndropped ")
+        real = set(re.findall(r"``(\w+)``", causes.partition("\nerrors ")[0])) - {"max_pending"}
+        both = {f"{way}{each}" for way in ("in_", "out_") for each in ("loss", "limit")}
+        self.assertEqual(told, real - {"loss", "limit", "in_", "out_"} | both)
+        for port in {*ANSWERING_PORTS, DEFAULT_PORT}:
+            self.assertIn(str(port), table(self.deployment, "cause", "means")["source_port"][0])
 
     def test_names(self) -> None:
         """What api.md says an object has, it has; and every public name is there."""
@@ -203,6 +270,11 @@ class OptionTests(TestCase):
             (MessageServer, ("of `MessageServer`",)),
             (MessageClient, ("of `MessageClient`",)),
             (Client, ("of `Client`",)),
+            (DatagramApp, ("hook of `DatagramApp`",)),
+            (DatagramApp, ("call or attribute of it",)),
+            (DatagramServer, ("of `DatagramServer`",)),
+            (DatagramClient, ("of `DatagramClient`",)),
+            (blocking.DatagramClient, ("of `DatagramClient`",)),
         ):
             for told in table(self.api, *head):
                 name = re.sub(r"\(.*|await |.* in ", "", told)
@@ -211,8 +283,20 @@ class OptionTests(TestCase):
                     known = known or f" self.{name} = " in inspect.getsource(owner)
                     self.assertTrue(known, f"{owner.__name__}.{name}")
         text = self.api.read_text()
-        for name in netlab.__all__:
-            self.assertIn(name, text)
+        for module in (netlab, netlab.datagram, netlab.impair, netlab.ledger):
+            for name in module.__all__:
+                if name not in INSIDE:
+                    self.assertIn(name, text)
+
+    def test_client_arguments(self) -> None:
+        """Those of both datagram clients are told, with their defaults."""
+        told = table(ROOT / "docs" / "datagram_apps.md", "argument", "default")
+        for client in (DatagramClient, blocking.DatagramClient):
+            arguments = inspect.signature(client).parameters
+            self.assertEqual(set(told), set(arguments) - {"reactor"})
+            for name, argument in arguments.items():
+                if name not in ("target", "reactor"):
+                    self.assertEqual(told[name][0], f"`{argument.default!r}`")
 
     def test_error_tree(self) -> None:
         """The tree in api.md has every error, below its bases."""
@@ -250,6 +334,7 @@ class OptionTests(TestCase):
             ("a TLS handshake", f"{limits.handshake_timeout:g} s"),
             ("a close", f"{limits.close_timeout:g} s, then abort"),
             ("stopping", f"{DEFAULT_GRACE:g} s to finish in; a second signal ends at once"),
+            ("datagrams from one source", f"{DatagramLimits().source_rate:,} a second"),
         ):
             self.assertEqual(told[what], value)
 
@@ -296,6 +381,45 @@ class FramingTests(TestCase):
     def test_names(self) -> None:
         told = {each for each in table(self.document, "name", "class") if each in FRAMINGS}
         self.assertEqual(told, set(FRAMINGS))
+
+
+class ImpairmentTests(TestCase):
+    """impairments.md has the words that there are, and says what they mean."""
+
+    document = ROOT / "docs" / "impairments.md"
+
+    def test_words(self) -> None:
+        for after, read in (("Words for datagrams", parse), ("Words for streams", parse_stream)):
+            error = self.assertRaises(ConfigurationError, read, "unheard-of")
+            known = str(error).rpartition("the known ones are ")[2].split(", ")
+            self.assertEqual(set(table(self.document, "word", after=after)), set(known))
+            ((head, rows), *_) = tables(self.document, after)
+            for row in rows:
+                read(row[head.index("example")].strip("`"))
+
+    def test_fates(self) -> None:
+        """The words that a fate is told in are in the table, and no others."""
+        told = {re.sub(r" ([\d.]+ ms|\d+|CAUSE)$", "", each) for each in self.fates()}
+        link = Link(parse("limit 1").outward or Conditions(), seed=0, direction="out")
+        spoiled = Fate(0, None, (0.0, 0.0), 17, True).words()
+        real = {"received", "sent", "dropped: loss", "refused:"}
+        real |= {re.sub(r" \d+$", "", each) for each in spoiled.split(", ")}
+        real |= {Fate(0, None, (0.04,), None, False).words().split()[0]}
+        real |= {link.offer(0.0, ("192.0.2.1", 7), b"").words() for _ in range(2)}
+        self.assertEqual(told, real)
+
+    def fates(self) -> list[str]:
+        return list(table(self.document, "fate", "means"))
+
+    def test_keys(self) -> None:
+        """A line of the ledger has the keys that are told, in their order."""
+        folder = make_folder(self)
+        recorder = open_recorder(folder / "fates.jsonl")
+        here = ("192.0.2.1", 7)
+        recorder.datagram("in", here, here, b"", "received", index=0, delay_ms=[0.0])
+        recorder.close()
+        line = json.loads((folder / "fates.jsonl").read_text())
+        self.assertEqual(list(table(self.document, "key", "is")), list(line))
 
 
 class UnitFileTests(TestCase):
@@ -348,13 +472,3 @@ def anchors(document: Path) -> set[str]:
     """The anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in headings}
-
-
-def has_ipv6() -> bool:
-    """Whether ``::1`` can be listened on."""
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True

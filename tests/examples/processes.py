@@ -46,6 +46,32 @@ def free_port() -> int:
         return port
 
 
+def free_udp_port() -> int:
+    """The same for datagrams, on IPv4 and, where there is any, on IPv6."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if not has_ipv6():
+            return port
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("::1", port))
+            except OSError:
+                continue
+            return port
+
+
+def has_ipv6() -> bool:
+    """Whether ``::1`` can be listened on."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 class Background:
     """A program that runs until it is stopped; what it prints is in ``said``.
 
@@ -141,9 +167,17 @@ def run(command: str, folder: Path) -> tuple[int, str]:
 
 def serve(app: str, port: int, folder: Path = EXAMPLES) -> Background:
     """``twistd -n netlab message --app app``, which takes connections on ``port``."""
-    words = ["twistd", "-n", "--pidfile=", "netlab", "message", "--app", app]
-    words += ["--listen", f"tcp:{port}:interface=127.0.0.1"]
-    server = Background(shlex.join(words), folder)
+    where = f"tcp:{port}:interface=127.0.0.1"
+    return _serve(["message", "--app", app, "--listen", where], folder)
+
+
+def serve_datagrams(port: int, *options: str, folder: Path = EXAMPLES) -> Background:
+    """``twistd -n netlab echo`` with ``options``, which takes datagrams on ``port``."""
+    return _serve(["echo", "--listen", f"udp:{port}:interface=127.0.0.1", *options], folder)
+
+
+def _serve(words: list[str], folder: Path) -> Background:
+    server = Background(shlex.join(["twistd", "-n", "--pidfile=", "netlab", *words]), folder)
     try:
         server.wait_for(READY)
     except AssertionError:
