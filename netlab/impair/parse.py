@@ -131,7 +131,7 @@ class _Section:
         return self.conditions
 
 
-_Read: TypeAlias = tuple[dict[str, Any] | None, dict[str, Any] | None, int]
+_Read: TypeAlias = tuple[dict[str, Any] | None, dict[str, Any] | None, int | None]
 
 
 def _read(text: str, seed: int | None, grammar: _Grammar, refused: Mapping[str, str]) -> _Read:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf, sqrt
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ SIGMAS = 4.5
 """How far a statistic may be from theory. The seeds are fixed, so none fails by chance."""
 
 
-def link(text: str, seed: int = 7, **options: int) -> Link:
+def link(text: str, seed: int = 7, **options: Any) -> Link:
     """A link with the conditions of ``text`` outward."""
     conditions = parse(text).outward
     assert conditions is not None

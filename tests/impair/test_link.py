@@ -329,7 +329,7 @@ class Promise(SynchronousTestCase):
         impairment = parse(text + ("" if "limit" in text.lower() else " limit 1000"))
         conditions = impairment.outward or impairment.inward
         assert conditions is not None
-        mixed = Link(conditions, seed=impairment.seed, direction="out")
+        mixed = Link(conditions, seed=impairment.seed or 0, direction="out")
         mine: dict[tuple[str, int], list[tuple[float, Fate]]] = {}
         for index, flow in enumerate(flows):
             fate = mixed.offer(index / 16, flow, b"x" * (index % 5))
@@ -337,7 +337,7 @@ class Promise(SynchronousTestCase):
             if fate.dropped == "limit":  # memory is shared, and says so
                 return
         for flow, expected in mine.items():
-            alone = Link(conditions, seed=impairment.seed, direction="out")
+            alone = Link(conditions, seed=impairment.seed or 0, direction="out")
             lengths = [index % 5 for index, each in enumerate(flows) if each == flow]
             made = [
                 (now, alone.offer(now, flow, b"x" * length))
@@ -375,7 +375,7 @@ class Promise(SynchronousTestCase):
         impairment = parse(text)
         conditions = impairment.outward or impairment.inward
         assert conditions is not None
-        under_test = Link(conditions, seed=impairment.seed, direction="in")
+        under_test = Link(conditions, seed=impairment.seed or 0, direction="in")
         copies = 0
         for index in range(30):
             fate = under_test.offer(index / 8, FLOW, bytes(size), index)

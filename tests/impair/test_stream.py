@@ -245,7 +245,7 @@ class Promise(SynchronousTestCase):
         impairment = parse_stream(text)
         conditions = impairment.outward or impairment.inward
         assert conditions is not None
-        under_test = StreamLink(conditions, seed=impairment.seed, direction="in", host="::1")
+        under_test = StreamLink(conditions, seed=impairment.seed or 0, direction="in", host="::1")
         sent, came, now, last = b"", b"", 0.0, 0.0
         for size, wait in steps:
             data = BYTES[len(sent) : len(sent) + min(size, under_test.room())]
