@@ -102,6 +102,10 @@ class Fates:
             peer = port.socket.peer(name)
             self._record("in", port, (data, name, way, peer), f"refused: {cause}")
 
+    def unanswered(self, port: DatagramPort, request: Request, reply: bytes, cause: str) -> None:
+        """``reply`` (empty: there is none) to ``request`` is not sent."""
+        self._record("out", port, (reply, *request[1:]), f"dropped: {cause}")
+
     def clear(self) -> None:
         """Forgets what is under way."""
         for way in (self._in, self._out):
@@ -170,7 +174,7 @@ class Fates:
         fields: dict[str, Any] = {"index": fate.index}
         if any(fate.delays):
             fields["delay_ms"] = [round(delay * 1000, 3) for delay in fate.delays]
-        text = _UNTOUCHED[direction] if words == "delivered" else words
+        text = words.replace("delivered", _UNTOUCHED[direction])
         self._record(direction, port, request, text, **fields)
 
     def _record(

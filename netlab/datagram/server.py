@@ -139,7 +139,16 @@ class DatagramServer:
             if self._recorder is not None and self._fates is not None:
                 self._fates.refused(port, datagram, cause)
 
+        limited = dropped["source_rate"] + dropped["total_rate"]
         requests = self._guard.admit(datagrams, port.socket, self._hub.now, refuse)
+        if dropped["source_rate"] + dropped["total_rate"] > limited:
+            self._complain(
+                "{app}: more comes than source_rate ({source}) or total_rate ({total}) allow a "
+                "second: {count} datagrams dropped so far",
+                source=self.limits.source_rate,
+                total=self.limits.total_rate,
+                count=dropped["source_rate"] + dropped["total_rate"],
+            )
         if self._fates is not None:
             self._fates.came(port, requests)
         elif requests:
@@ -161,7 +170,7 @@ class DatagramServer:
                     elif reply is not None:
                         self._settle(reply, port, request)
                 except BaseException:  # sys.exit() in a handler must not end the server either
-                    self._handler_failed(Failure())
+                    self._handler_failed(Failure(), port, request)
             self.stats.handler_seconds += monotonic() - began
             if replies:
                 self._replied(port, replies)
@@ -176,7 +185,7 @@ class DatagramServer:
             return
         if len(self._pending) >= self.limits.max_pending:
             discard(result)
-            self.stats.dropped["busy"] += 1
+            self._unanswered("busy", port, request)
             return
         pending = begin(result)
         if not isinstance(pending, Deferred):
@@ -192,9 +201,9 @@ class DatagramServer:
                 try:
                     self._answer(result, port, request)
                 except Exception:
-                    self._handler_failed(Failure())
+                    self._handler_failed(Failure(), port, request)
             elif not result.check(CancelledError):
-                self._handler_failed(result)
+                self._handler_failed(result, port, request)
             self._check_stopped()
 
         pending.addBoth(answered)
@@ -204,7 +213,7 @@ class DatagramServer:
             return
         reply = message_of(value)
         if len(reply) > len(request[0]):
-            self.stats.dropped["reply_too_long"] += 1
+            self._unanswered("reply_too_long", port, request, reply)
             self._complain(
                 "{app}: a reply of {reply} bytes to a request of {request} is not sent: it may "
                 "not be longer, or a forged request would flood somebody else",
@@ -214,10 +223,17 @@ class DatagramServer:
             return
         self._replied(port, [(reply, *request[1:])])
 
-    def _handler_failed(self, failure: Failure) -> None:
+    def _unanswered(
+        self, cause: str, port: DatagramPort, request: Request, reply: bytes = b""
+    ) -> None:
+        self.stats.dropped[cause] += 1
+        if self._fates is not None:
+            self._fates.unanswered(port, request, reply, cause)
+
+    def _handler_failed(self, failure: Failure, port: DatagramPort, request: Request) -> None:
         if failure.check(KeyboardInterrupt):
             failure.raiseException()
-        self.stats.dropped["handler_failed"] += 1
+        self._unanswered("handler_failed", port, request)
         self._complain("{app}: the handler raised an error; no reply is sent", failure=failure)
 
     def _complain(self, format: str, failure: Failure | None = None, **fields: Any) -> None:

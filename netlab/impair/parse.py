@@ -134,6 +134,19 @@ class _Section:
 _Read: TypeAlias = tuple[dict[str, Any] | None, dict[str, Any] | None, int | None]
 
 
+_HINTS = {
+    "jitter": "is not said: jitter is the second time after delay, as in delay 50ms 10ms",
+    **dict.fromkeys(
+        ("s", "ms", "us", "ns", "%", "bit", "kbit", "mbit"),
+        "belongs to the number before it, without a space, as in 50ms, 10% or 1mbit",
+    ),
+}
+
+
+def _unknown(word: str, grammar: _Grammar) -> str:
+    return f"is not known{suggest(word, [*grammar, _SEED, _IN, _OUT])}"
+
+
 def _read(text: str, seed: int | None, grammar: _Grammar, refused: Mapping[str, str]) -> _Read:
     """The conditions inward, those outward, and the seed."""
     words = Words(text)
@@ -159,7 +172,7 @@ def _read(text: str, seed: int | None, grammar: _Grammar, refused: Mapping[str, 
         elif word in refused:
             raise words.wrong(refused[word])
         else:
-            raise words.wrong(f"is not known{suggest(word, [*grammar, _SEED, _IN, _OUT])}")
+            raise words.wrong(_HINTS.get(word) or _unknown(word, grammar))
     if not sections:
         if not current.conditions:
             raise words.broken(f"no conditions; write for example {example}")

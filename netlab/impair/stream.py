@@ -21,6 +21,11 @@ FULL_SEGMENT = 1460
 """Bytes of a piece when ``segment`` says nothing: a TCP segment's on Ethernet and IPv4."""
 
 
+_APART = 0.001
+"""The least seconds from one piece of ``segment`` to the next: of those that come
+together a reader would see but one."""
+
+
 class StreamLink:
     """Holds the bytes of one direction of one connection until they are due.
 
@@ -85,13 +90,17 @@ class StreamLink:
             return
         at, end = 0, len(data)
         while at < end:
+            not_before = -inf
             if not self._left:
+                if self._segment is not None:
+                    not_before = self._latest + _APART
                 self._begin(now)
                 if self._resets_at is not None:
                     break
             size = int(min(self._left, end - at))
             self._left -= size
             self._latest = max(now + self._delay, self._latest) + size * self._byte_time
+            self._latest = max(self._latest, not_before)
             self._pieces.append((self._latest, data[at : at + size]))
             self._under_way += size
             at += size

@@ -292,7 +292,7 @@ class Recorded(FatesCase):
             ("loss 100%", ["in: received", "out: dropped: loss"]),
             ("in delay 73ms", ["in: delayed 73 ms", "out: sent"]),
             ("in loss 0% out loss 0%", ["in: received", "out: sent"]),
-            ("duplicate 100%", ["in: received", "out: delivered, duplicated"]),
+            ("duplicate 100%", ["in: received", "out: sent, duplicated"]),
         ):
             self.assertEqual(self.record(words, b"1").fates, fates, words)
         noted = self.record("delay 5ms limit 1", b"1", b"2")

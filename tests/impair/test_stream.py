@@ -115,16 +115,25 @@ class Segments(SynchronousTestCase):
     def test_sizes(self) -> None:
         under_test = stream("segment 100")
         under_test.offer(0.0, BYTES[:1050])
-        pieces = under_test.take(0.0)
+        pieces = under_test.take(1.0)
         self.assertEqual([len(piece) for piece in pieces], [100] * 10 + [50])
         self.assertEqual(b"".join(pieces), BYTES[:1050])
-        under_test.offer(0.0, BYTES[1050:1200])  # the piece that was begun is finished first
-        self.assertEqual([len(piece) for piece in under_test.take(0.0)], [50, 100])
+        under_test.offer(1.0, BYTES[1050:1200])  # the piece that was begun is finished first
+        self.assertEqual([len(piece) for piece in under_test.take(2.0)], [50, 100])
+
+    def test_apart(self) -> None:
+        """Each comes by itself, or the reader would see nothing of it."""
+        under_test = stream("segment 10")
+        under_test.offer(1.0, bytes(25))
+        self.assertEqual(
+            [(round(due, 6), len(p)) for due, p in come(under_test)],
+            [(1.0, 10), (1.001, 10), (1.002, 5)],
+        )
 
     def test_random_sizes(self) -> None:
         under_test = stream("segment 5 24 limit 1m")
         under_test.offer(0.0, BYTES)
-        sizes = [len(piece) for piece in under_test.take(0.0)][:-1]
+        sizes = [len(piece) for piece in under_test.take(1e6)][:-1]
         self.assertEqual(set(sizes), set(range(5, 25)))
         spread = SIGMAS * sqrt((20**2 - 1) / 12 / len(sizes))
         self.assertLess(abs(mean(sizes) - 14.5), spread)
@@ -132,7 +141,7 @@ class Segments(SynchronousTestCase):
     def test_bytewise(self) -> None:
         under_test = stream("segment 1")
         under_test.offer(0.0, b"hello")
-        self.assertEqual(under_test.take(0.0), [b"h", b"e", b"l", b"l", b"o"])
+        self.assertEqual(under_test.take(1.0), [b"h", b"e", b"l", b"l", b"o"])
 
 
 class Stalls(SynchronousTestCase):
