@@ -78,7 +78,7 @@ class DatagramServer:
             self._fates = Fates(self._hub, impair, recorder, self._deliver, self._send, self.stats)
         self._recorder = recorder
         self._pending: set[Deferred[Any]] = set()
-        self._complained = float("-inf")
+        self._complained: dict[str, float] = {}
         self._stopping: list[Deferred[None]] = []
         self._stop_at = float("inf")
         self._grace: Alarm | None = None
@@ -237,11 +237,11 @@ class DatagramServer:
         self._complain("{app}: the handler raised an error; no reply is sent", failure=failure)
 
     def _complain(self, format: str, failure: Failure | None = None, **fields: Any) -> None:
-        """Logs, once a second at most: whoever causes it may do so 100,000 times a second."""
+        """Logs, each ``format`` once a second at most: it may happen 100,000 times."""
         now = self._hub.time()
-        if now - self._complained < 1:
+        if now - self._complained.get(format, float("-inf")) < 1:
             return
-        self._complained = now
+        self._complained[format] = now
         app = type(self.app).__name__
         if failure is not None:
             self.log.failure(format, failure=failure, app=app)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from netlab import DatagramLimits
 from netlab.datagram import Echo, Peer
@@ -92,6 +93,13 @@ class Same(FatesCase):
             self.assertIn(word, words)
         (other,) = self.seen(EVERYTHING.replace("seed 7", "seed 8"), [CLIENT], 120).values()
         self.assertNotEqual(one, other)
+
+    def test_no_seed(self) -> None:
+        """Without a seed each port has its own fates, and each server others."""
+        peers = [(CLIENT[0], 50000 + number) for number in range(3)]
+        words = EVERYTHING.replace(" seed 7", "")
+        came = [repr(each) for _ in range(2) for each in self.seen(words, peers, 40).values()]
+        self.assertEqual(len(set(came)), 6)
 
     def test_others(self) -> None:
         """Other clients do not change mine: neither fates nor times."""
@@ -267,7 +275,7 @@ class Recorded(FatesCase):
         server = self.serve(app, impair=impair, recorder=recorder, **options)
         self.arrive(*data)
         self.advance(1)
-        self.successResultOf(server.stop())
+        self.successResultOf(server.stop(0))
         noted: Noted = recorder
         return noted
 
@@ -331,6 +339,29 @@ class Recorded(FatesCase):
             ],
         )
         self.assertEqual(refused[-1][2], ("::", 9001))
+
+    def test_not_answered(self) -> None:
+        """A reply that is never sent, and why, beside the request that was received."""
+
+        def answer(data: bytes) -> Any:
+            if data == b"bad":
+                raise ValueError
+            return Deferred() if data == b"wait" else data + b"!"
+
+        limits = DatagramLimits(max_pending=1)
+        noted = self.record(
+            "", b"long", b"bad", b"wait", b"wait", app=Noting(answer), limits=limits
+        )
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(noted.fates[:4], ["in: received"] * 4)
+        self.assertEqual(
+            [(data, fate) for _, _, _, data, fate in noted.lines[4:]],
+            [
+                (b"long!", "dropped: reply_too_long"),
+                (b"", "dropped: handler_failed"),
+                (b"", "dropped: busy"),
+            ],
+        )
 
     def test_files(self) -> None:
         """Into a ledger and a capture, for good."""

@@ -157,6 +157,16 @@ class Returned(MemoryCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), len(log.lines))
         self.assertEqual(self.servers[0].stats.dropped["handler_failed"], 1500)
 
+    def test_complaints_of_each_kind(self) -> None:
+        """One kind of complaint does not hide another: a flood, and an error of the application."""
+        log = Lines(self)
+        app = Noting(lambda data: 1 // 0 if data == b"bad" else data + b"!")
+        self.serve(app, limits=DatagramLimits(source_rate=5))
+        self.arrive(*[b"x"] * 9)
+        self.arrive(b"bad", b"bad", peer=OTHER)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(log.lines), 3)
+
     def test_log(self) -> None:
         """What a peer sends does not reach a log unescaped, though an error quotes it."""
         log = Lines(self)
