@@ -101,10 +101,11 @@ class MessageOptions(CommonOptions):
 class EchoOptions(CommonOptions):
     """Options of ``twistd netlab echo``."""
 
-    synopsis = "[--listen udp:PORT[:interface=ADDRESS]]... [options]"
+    synopsis = "[options]"
     longdesc = (
         "Serves datagrams on UDP: each is answered by the application, by default with itself "
-        "(RFC 862). Without --listen it takes port 8007 on this machine's own addresses only."
+        "(RFC 862). Without --listen it takes port 8007 on this machine's own addresses only; "
+        "udp:8007 is every IPv4 address of the machine, udp6:8007 every IPv6 one."
     )
     optFlags = [
         ["refuse-low-ports", None, "drop what comes from a port below 1024"],
@@ -125,8 +126,7 @@ class EchoOptions(CommonOptions):
         self.listen: list[str] = []
 
     def opt_listen(self, endpoint: str) -> None:
-        """Listen on udp:PORT[:interface=ADDRESS] or udp6:...; may be given several
-        times. udp:8007 is every IPv4 address of the machine, udp6:8007 every IPv6 one."""
+        """Listen on udp:PORT[:interface=ADDRESS] or udp6:...; may be given several times."""
         self.listen.append(endpoint)
 
     opt_l = opt_listen

@@ -18,6 +18,9 @@ from netlab.transport.hub import READ
 
 _BACK_OFF = 0.1
 """Seconds without reading after an error; the port must answer again within a second."""
+_BESIDE_STREAMS = 16
+"""Datagrams read at a time while connections are open: they wait for so many answers at most.
+64 cost a tenth less each, and made a quiet client's 99th percentile three times as long."""
 _REBIND_AFTER = 3
 """Errors in a row after which the socket itself is taken to be broken."""
 
@@ -80,7 +83,7 @@ class DatagramPort:
         if self._paused or self._resting:
             return
         try:
-            datagrams = self.socket.receive()
+            datagrams = self.socket.receive(_BESIDE_STREAMS if self.hub.serves_streams else BATCH)
         except OSError as error:
             self._trouble(error)
             return

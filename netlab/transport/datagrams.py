@@ -51,8 +51,8 @@ class DatagramSocket(Protocol):
 
     sock: socket.socket
 
-    def receive(self) -> list[Datagram]:
-        """Returns what has come, ``BATCH`` at most; may be empty."""
+    def receive(self, most: int = BATCH) -> list[Datagram]:
+        """Returns what has come, ``most`` (``BATCH`` or less) at most; may be empty."""
 
     def send(self, datagrams: Sequence[tuple[Any, ...]]) -> int:
         """Sends ``datagrams``, ``BATCH`` at most; returns how many the system took.
@@ -112,10 +112,10 @@ class PlainSocket:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
 
-    def receive(self) -> list[Datagram]:
+    def receive(self, most: int = BATCH) -> list[Datagram]:
         """See ``DatagramSocket``."""
         datagrams: list[Datagram] = []
-        for _ in range(BATCH):
+        for _ in range(most):
             try:
                 data, name = self.sock.recvfrom(_MOST)
             except BlockingIOError:
@@ -301,12 +301,12 @@ class BatchSocket:
         self._out = _Places(name_size, control_size)
         self._source = slice(8, 16) if self._six else slice(4, 8)
 
-    def receive(self) -> list[Datagram]:
+    def receive(self, most: int = BATCH) -> list[Datagram]:
         """See ``DatagramSocket``."""
         places = self._in
         places.headers[:] = places.fresh  # the kernel has written into the last ones
         count = _library.recvmmsg(
-            self.sock.fileno(), places.address, BATCH, socket.MSG_DONTWAIT, None
+            self.sock.fileno(), places.address, most, socket.MSG_DONTWAIT, None
         )
         if count <= 0:
             number = ctypes.get_errno()

@@ -9,8 +9,8 @@ no epoll, ``ReactorHub`` offers the same by way of the reactor.
 
 Rules of a turn, in the order they happen:
 
-1. every ready descriptor is served once, within its own budget; plain sockets
-   come last, as one batch (see ``SocketStream.serve_batch``);
+1. every ready descriptor is served once, within its own budget; connections on
+   plain sockets come first, as one batch (see ``SocketStream.serve_batch``);
 2. what was put off with ``soon`` is run: work that exceeded a budget, news of
    closed connections, accepting;
 3. every stream that was written to is flushed, once.
@@ -94,6 +94,11 @@ class Hub:
     def time(self) -> float:
         """The monotonic time in seconds, now."""
         return monotonic()
+
+    @property
+    def serves_streams(self) -> bool:
+        """Whether connections are open, which do not want to wait long for anything else."""
+        return False
 
     # -- what hubs differ in
 
@@ -275,6 +280,11 @@ class EpollHub(Hub):
         if hasattr(descriptor, "serve_batch"):
             self._batched[fd] = cast(BatchedDescriptor, descriptor)
 
+    @property
+    def serves_streams(self) -> bool:
+        """See ``Hub.serves_streams``: those on plain sockets count."""
+        return bool(self._batched)
+
     def modify(self, fd: int, mask: int) -> None:
         """See ``Hub.modify``."""
         assert self._epoll is not None
@@ -365,16 +375,22 @@ class EpollHub(Hub):
                 break
             ready = self._epoll.poll(0, _BATCH)
             batch = []
+            rest = []
             for fd, mask in ready:
                 if mask == READ and fd in batched:
                     batch.append(batched[fd])
-                    continue
-                descriptor = get(fd)
+                else:
+                    rest.append((fd, mask, get(fd)))
+            if batch:
+                batch[0].serve_batch(self, batch)
+            for fd, mask, descriptor in rest:
                 if descriptor is None:
                     if fd == self._timer:
                         self._read_timer(fd, self._tick)
                     elif fd == self._alarm:
                         self._read_timer(fd, self._ring)
+                    continue
+                if get(fd) is not descriptor:  # gone since; its number may be another's
                     continue
                 try:
                     if mask == READ:
@@ -383,8 +399,6 @@ class EpollHub(Hub):
                         descriptor.event(mask)
                 except Exception:
                     self.blame(descriptor)
-            if batch:
-                batch[0].serve_batch(self, batch)
             self._finish_turn()
             if len(ready) < 2 or self._soon:
                 break

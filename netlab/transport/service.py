@@ -86,6 +86,9 @@ class ServerService(Service):
     def _stopped(self, result: Any) -> Any:
         for function in self._last:
             function()
+        if isinstance(result, Failure):
+            self.log.failure("{service} did not stop in good order", result, service=self.name)
+            return None
         return result
 
     def _listen(self) -> None:

@@ -62,7 +62,7 @@ class MemorySocket:
 
     # -- as DatagramSocket
 
-    def receive(self) -> list[Datagram]:
+    def receive(self, most: int = BATCH) -> list[Datagram]:
         self._check()
         self.calls += 1
         if self.inbox and isinstance(self.inbox[0], OSError):

@@ -363,7 +363,7 @@ class OnEpoll(SynchronousTestCase):
         self.turn()
         self.assertEqual(sock.recv(100), b"hello")
 
-    def fail_to_receive(self) -> list[Datagram]:
+    def fail_to_receive(self, most: int = 0) -> list[Datagram]:
         raise trouble(errno.ENOMEM)
 
 
