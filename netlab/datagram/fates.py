@@ -133,7 +133,8 @@ class Fates:
                 self._dropped[f"{way.direction}_{fate.dropped}"] += 1
             if recording:
                 self._record_fate(way.direction, port, request, fate)
-        self._pass_on(way, now)
+        if way.alarm is None or way.alarm.when > now + _GRAIN:  # else it will ring soon enough
+            self._pass_on(way, now)
 
     def _pass_on(self, way: _Way, now: float) -> None:
         """Lets go on what is due, and looks again when more will be."""

@@ -26,6 +26,8 @@ class Schedule:
         self._calendar: dict[int, list[Entry]] = {}
         self._days: list[int] = []  # a heap
         self._count = 0
+        self.next_due = inf
+        """When the next one leaves; infinity when there is none."""
 
     def put(self, due: float, data: bytes, cargo: object) -> None:
         """One more, to leave at ``due``, in seconds."""
@@ -37,18 +39,14 @@ class Schedule:
             heappush(self._days, day)
         else:
             entries.append((due, data, cargo))
-
-    @property
-    def next_due(self) -> float:
-        """When the next one leaves; infinity when there is none."""
-        if not self._days:
-            return inf
-        earliest: float = min(map(_due, self._calendar[self._days[0]]))
-        return earliest
+        if due < self.next_due:
+            self.next_due = due
 
     def take(self, now: float) -> list[tuple[bytes, object]]:
         """What leaves by ``now``, in order."""
         taken: list[tuple[bytes, object]] = []
+        if now < self.next_due:
+            return taken
         days = self._days
         today = now * _DAYS
         while days and days[0] <= today:
@@ -65,6 +63,7 @@ class Schedule:
                 break
             del self._calendar[heappop(days)]
         self._count -= len(taken)
+        self.next_due = min(map(_due, self._calendar[days[0]])) if days else inf
         return taken
 
     def clear(self) -> None:
@@ -72,6 +71,7 @@ class Schedule:
         self._calendar.clear()
         self._days.clear()
         self._count = 0
+        self.next_due = inf
 
     def __len__(self) -> int:
         """How many are under way."""

@@ -133,7 +133,8 @@ class Limited(SystemCase):
         socks[1].close()
         eventually(lambda: self.is_served(server), "there is room again")
         self.assertEqual(request(socks[2], b"still in"), b"still in")
-        self.assertIn("connection refused: max_connections is 3 (1 refused so far)", server.out)
+        said = "connection refused: max_connections is 3 (1 refused so far)"
+        eventually(lambda: said in server.out, said)
         self.assert_survived(server)
 
     def test_max_per_address(self) -> None:
