@@ -28,7 +28,7 @@ STANDS_ON = {"rfc": {"http", "cache"}, "api": {"message"}}
 TOP = ("netlab.tap", "netlab.options", "netlab.cli")
 CONVENIENCES = (
     *("netlab.message.server", "netlab.message.client"),
-    *("netlab.datagram.server", "netlab.datagram.client"),
+    *("netlab.datagram.server", "netlab.datagram.client", "netlab.http.server"),
 )
 NO_TWISTED = (
     *("netlab.ledger", "netlab.blocking", "netlab.blocking_datagram", "netlab.pipe", "netlab.cli"),
