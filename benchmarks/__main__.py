@@ -15,6 +15,7 @@ from benchmarks.harness import BenchmarkError
 BENCHMARKS = {
     "message": "messages on TCP: CPU per message, memory of idle connections",
     "datagram": "datagrams on UDP: CPU per datagram, echoed and impaired",
+    "http": "documents over HTTP: CPU per request, beside caches and Twisted's own",
 }
 
 

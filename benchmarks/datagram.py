@@ -211,7 +211,6 @@ ROWS = {
         MICROSECONDS,
         Impaired("loss 10% delay 50ms 10ms limit 10000", 64, 100_000),
         (SUBJECT,),
-        (Target(10),),
     ),
     "wildcard": Row(
         f"all addresses: 64 B x {SOCKETS} sockets x 8 in flight",

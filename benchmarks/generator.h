@@ -1,6 +1,6 @@
-/* What both load generators need: words for failures, clocks, a histogram, the dialogue with the parent.
+/* What the load generators need: words for failures, clocks, a histogram, the dialogue with the parent.
  *
- * Included by load.c and udp_load.c. A generator talks to its parent in lines, so that the parent can
+ * Included by load.c, udp_load.c and http_load.c. A generator talks to its parent in lines, so that the parent can
  * read the server's CPU clock while nothing is in flight: it prints {"event":"begin"} and waits for a
  * line on stdin, works, prints {"event":"end",...} when the last reply has arrived, and holds its
  * sockets until stdin ends. Linux only.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from netlab.impair import Fate, Impairment, Link
@@ -143,8 +142,16 @@ class Fates:
         due = cast(list[tuple[bytes, Cargo]], link.take(now))
         self._passing += 1
         try:
-            for port, group in groupby(due, _port_of):
-                way.onward(port, [_with(cargo[1], data) for data, cargo in group])
+            port, requests = None, list[Request]()
+            for data, (through, request) in due:
+                if through is not port:
+                    if port is not None:
+                        way.onward(port, requests)
+                    port, requests = through, []
+                # It comes out as it went in, unless it was corrupted.
+                requests.append(request if data is request[0] else (data, *request[1:]))
+            if port is not None:
+                way.onward(port, requests)
         finally:
             self._passing -= 1
             self._look_again(way, link.next_due, now)
@@ -191,11 +198,3 @@ class Fates:
             host = (port.socket.host(way), port.number)
             self._recorder.datagram(direction, peer[:2], host, data, fate, **fields)
 
-
-def _with(request: Request, data: bytes) -> Request:
-    """``request`` as it came through: nearly always as it was."""
-    return request if data is request[0] else (data, *request[1:])
-
-
-def _port_of(due: tuple[bytes, Cargo]) -> DatagramPort:
-    return due[1][0]

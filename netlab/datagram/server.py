@@ -165,7 +165,9 @@ class DatagramServer:
                 data, name, way, peer = request
                 try:
                     reply = handler(data, peer)
-                    if reply.__class__ is bytes and len(reply) <= len(data):
+                    if reply is data:
+                        replies.append(request)
+                    elif reply.__class__ is bytes and len(reply) <= len(data):
                         replies.append((reply, name, way, peer))
                     elif reply is not None:
                         self._settle(reply, port, request)

@@ -88,6 +88,7 @@ class Link:
         self._ports_apart = ports_apart
         self._limit = conditions.limit
         self._flows: OrderedDict[tuple[str, int], _Flow] = OrderedDict()
+        self._crowded = False
         self._schedule = Schedule()
         self._compile(conditions)
 
@@ -125,7 +126,7 @@ class Link:
         known = self._flows.get(flow)
         if known is None:
             known = self._begin(flow)
-        else:
+        elif self._crowded:
             self._flows.move_to_end(flow)
         index = known.index
         known.index = index + 1
@@ -133,7 +134,7 @@ class Link:
         lost = self._lost is not None and self._lost(lanes, known)
         if lost and not self._lost_counts:
             return _fate(Fate, (index, LOSS, (), None, False))
-        if self._plain and len(self._schedule) < self._limit:
+        if self._plain and self._schedule.count < self._limit:
             delay = self._delay(lanes, known)
             self._schedule.put(now + delay, data, cargo)
             return _fate(Fate, (index, None, (delay,), None, False))
@@ -153,7 +154,7 @@ class Link:
         if lost:
             return Fate(index, LOSS, (), None, False)
 
-        free = self._limit - len(self._schedule)
+        free = self._limit - self._schedule.count
         if free < 1:
             return Fate(index, LIMIT, (), None, False)
         due = now + delay
@@ -183,10 +184,11 @@ class Link:
         """Drops what is under way and forgets all flows: the link is as new."""
         self._schedule.clear()
         self._flows.clear()
+        self._crowded = False
 
     def __len__(self) -> int:
         """How many copies are under way."""
-        return len(self._schedule)
+        return self._schedule.count
 
     def _begin(self, flow: tuple[str, int]) -> _Flow:
         """A new flow's memory, in place of the one that was not used for longest."""
@@ -195,6 +197,8 @@ class Link:
         if len(self._flows) >= self._max_flows:
             self._flows.popitem(last=False)
         self._flows[flow] = known
+        # Who was used last matters only when somebody will be forgotten.
+        self._crowded = len(self._flows) > self._max_flows // 2
         return known
 
     def _queued(self, flow: _Flow, due: float, length: int) -> float:

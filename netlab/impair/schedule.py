@@ -25,13 +25,14 @@ class Schedule:
     def __init__(self) -> None:
         self._calendar: dict[int, list[Entry]] = {}
         self._days: list[int] = []  # a heap
-        self._count = 0
+        self.count = 0
+        """How many are under way."""
         self.next_due = inf
         """When the next one leaves; infinity when there is none."""
 
     def put(self, due: float, data: bytes, cargo: object) -> None:
         """One more, to leave at ``due``, in seconds."""
-        self._count += 1
+        self.count += 1
         day = int(due * _DAYS)
         entries = self._calendar.get(day)
         if entries is None:
@@ -62,7 +63,7 @@ class Schedule:
                 self._calendar[days[0]] = left
                 break
             del self._calendar[heappop(days)]
-        self._count -= len(taken)
+        self.count -= len(taken)
         self.next_due = min(map(_due, self._calendar[days[0]])) if days else inf
         return taken
 
@@ -70,9 +71,5 @@ class Schedule:
         """Forgets all of them."""
         self._calendar.clear()
         self._days.clear()
-        self._count = 0
+        self.count = 0
         self.next_due = inf
-
-    def __len__(self) -> int:
-        """How many are under way."""
-        return self._count
