@@ -25,6 +25,9 @@ _APART = 0.001
 """The least seconds from one piece of ``segment`` to the next: of those that come
 together a reader would see but one."""
 
+MOST_PIECES = 4096
+"""Pieces under way at which a link takes no more, however small they are."""
+
 
 class StreamLink:
     """Holds the bytes of one direction of one connection until they are due.
@@ -75,8 +78,14 @@ class StreamLink:
         self._resets_at: float | None = None
 
     def room(self) -> int:
-        """How many bytes to offer now, at most; 0 when the stream will be reset."""
-        return 0 if self._resets_at is not None else max(0, self._limit - self._under_way)
+        """How many bytes to offer now, at most; 0 when the stream will be reset.
+
+        It is 0 as well while the link holds ``MOST_PIECES``: whoever sends byte by byte
+        is not to fill the memory with what each piece costs besides.
+        """
+        if self._resets_at is not None or len(self._pieces) >= MOST_PIECES:
+            return 0
+        return max(0, self._limit - self._under_way)
 
     def offer(self, now: float, data: bytes) -> None:
         """Schedules the stream's next bytes.

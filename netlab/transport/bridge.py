@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from .hub import READ, Hub
 from .plug import Plug
+from .sockets import unsent
 from .stream import JOIN
 
 
@@ -166,6 +167,17 @@ class Bridge(Plug, Protocol):
             transport.loseConnection()
         else:
             transport.loseWriteConnection()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the transport or the kernel still has, as far as Twisted's own tell."""
+        transport: Any = self.transport
+        while hasattr(transport, "transport"):  # TLS, or another that wraps one
+            transport = transport.transport
+        waiting = getattr(transport, "_tempDataLen", 0)
+        waiting += len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+        get_handle = getattr(transport, "getHandle", None)
+        return waiting + (unsent(get_handle()) if get_handle is not None else 0)
 
     def getsockname(self) -> Any:
         """See ``socket.getsockname``; a Twisted address."""

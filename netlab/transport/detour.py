@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from netlab.errors import ConnectionAborted, ConnectionReset, DeadlineExceeded, NetlabError
 
 from .alarm import Alarm
+from .bridge import Bridge
 from .hub import READ, Hub
 from .limits import Limits
 from .plug import Plug
@@ -96,6 +97,8 @@ class Detour(Plug):
     def below_lost(self, stream: Stream, reason: NetlabError | None) -> None:
         """The stream below is gone, whether it was ever connected or not."""
         self._gone = True
+        if isinstance(reason, ConnectionReset) and self._had_sent_all():
+            reason = None
         self._below_reason = reason
         self._out.clear()
         if self._flow is not None:
@@ -116,6 +119,12 @@ class Detour(Plug):
             if self._ended and reason is not None:
                 self._break()
             self._move()
+
+    def _had_sent_all(self) -> bool:
+        """Whether nothing was under way to the peer but the end, if that: then a reset costs
+        nothing, and is none for a stream whose end is out (see ``Stream._broken``)."""
+        out = self._out
+        return self.broken_by is None and out.ended and out.under_way <= 1 and not self.below.full
 
     def above_lost(self, stream: Stream, reason: NetlabError | None) -> None:
         """The stream above is gone, and its receiver knows."""
@@ -139,7 +148,11 @@ class Detour(Plug):
     def unread(self) -> int:
         """Bytes given to ``sendmsg`` that the peer's system has not taken, as far as is known."""
         below = self.below
-        return self._out.under_way + below.buffered + below._in_kernel()
+        if below._ended:
+            return 0
+        sock: Any = below._sock
+        given = sock.unsent if isinstance(sock, Bridge) else below._in_kernel()
+        return self._out.under_way + below.buffered + given
 
     def recv(self, size: int) -> bytes:
         """See ``socket.recv``; never more than one piece, as it came out of the link."""
@@ -170,6 +183,8 @@ class Detour(Plug):
             self._out.put(self._hub.time(), piece)
             self._move()
             sent += len(piece)
+            if len(piece) < len(data):
+                break
         if not sent:
             raise BlockingIOError
         return sent
@@ -205,34 +220,36 @@ class Detour(Plug):
         """Lets go on what is due in both directions, and looks again when more will be."""
         now = self._hub.time()
         due = NEVER
-        if self._resetting:
-            due = self._go_on_resetting(now)
-        else:
-            if not self._inbox and not self._closed:
-                self._move_in(now)
-                due = self._in.next_due
-            if not self.below.full and not self._gone:
-                self._move_out(now)
-                due = min(due, self._out.next_due)
+        if not self._resetting:
+            due = min(self._move_in(now), self._move_out(now))
             if self._in.resets(now) or self._out.resets(now):
                 self.broken_by = ConnectionReset("an impairment reset the connection")
                 self._break()
-                due = self._go_on_resetting(now)
+        if self._resetting:
+            due = self._go_on_resetting(now)
         self._mind_room()
         self._blocked = self._room() <= 0
         self._announce()
         self._set_alarm(due)
 
-    def _move_in(self, now: float) -> None:
-        for data in self._in.take(now):
+    def _move_in(self, now: float) -> float:
+        """Returns when there will be more, as ``_move_out`` does."""
+        if self._closed:
+            return NEVER
+        for data in self._in.take(now) if not self._inbox else ():
             self._inbox.append(data)
             self._waiting += len(data)
         if self._in.over and not self._ended:
             self._ended = True
             if self.broken_by is not None:
                 self._break()
+        # What is not read yet holds up the bytes behind it; a reset waits for no reader.
+        return NEVER if self._inbox and self._in.under_way else self._in.next_due
 
-    def _move_out(self, now: float) -> None:
+    def _move_out(self, now: float) -> float:
+        # All must go on once the end is known: the deadline for it begins when it has.
+        if self.below._ended or (self.below.full and not self._out.ended):
+            return NEVER
         for data in self._out.take(now):
             if self._flow is not None:
                 self._flow.data("out", data)
@@ -245,6 +262,7 @@ class Detour(Plug):
                 self.below.close()
             else:
                 self.below.finish()
+        return self._out.next_due
 
     def _mind_room(self) -> None:
         """Reads from below only while there is room above it."""

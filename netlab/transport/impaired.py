@@ -101,7 +101,9 @@ class Detours:
         return above
 
     def _ways(self, stream: Stream) -> Ways:
-        peer = ip_of(stream.peer)
+        address, port = ip_of(stream.peer)
+        if not port:  # a UNIX socket: a number stands for it
+            port = next(self._nameless) % 65535 + 1
         impair = self.impair or StreamImpairment(None, None)
 
         def way(direction: str, conditions: StreamConditions | None) -> Way:
@@ -109,16 +111,14 @@ class Detours:
                 return Way(None)
             # Who names a seed wants the same again; without one each connection differs.
             if impair.seed is None:
-                seed, host = self._seed, f"{peer[0]} {peer[1]}"
+                seed, host = self._seed, f"{address} {port}"
             else:
-                seed, host = impair.seed, peer[0]
+                seed, host = impair.seed, address
             return Way(StreamLink(conditions, seed=seed, direction=direction, host=host))
 
         flow = None
         if self.recorder is not None:
-            if not peer[1]:  # a UNIX socket; a record tells connections apart by their ports
-                peer = (peer[0], next(self._nameless) % 65535 + 1)
-            flow = self.recorder.stream(peer, ip_of(stream.host))
+            flow = self.recorder.stream((address, port), ip_of(stream.host))
         return way("in", impair.inward), way("out", impair.outward), flow
 
 
@@ -166,11 +166,16 @@ class ImpairedStream(SocketStream):
         below = self._sock.below
         if below.next_check <= now:
             below.check(now)
+            if below._ended:
+                return  # this one will hear of it
         if not self._told or self._ended:
             return
-        if now >= self._close_at and self._out and self._sock.under_way:
-            # Not the peer holds it up, but the link: what waits for room there has no way on.
-            self._close_at = now + self.limits.close_timeout
+        if now >= self._close_at:
+            if not self._out and below.buffered:
+                return  # the one below has a deadline of its own, and will say how it ended
+            if self._out and self._sock.under_way:
+                # Not the peer holds it up, but the link: what waits has had no way on.
+                self._close_at = now + self.limits.close_timeout
         super().check(now)
 
     def drain(self) -> None:

@@ -136,10 +136,10 @@ class StreamServer:
             elif type(factory) is HAProxyWrappingFactory:
                 proxied = True
             else:
-                return port
+                return self._go_on_by_itself(port)
             factory = factory.wrappedFactory
         if not isinstance(port, (tcp.Port, unix.Port)):
-            return port
+            return self._go_on_by_itself(port)
         port.stopReading()
 
         def accepted(sock: socket.socket, address: Any) -> None:
@@ -154,6 +154,16 @@ class StreamServer:
                 port.backlog or 0,
             )
         )
+        return port
+
+    def _go_on_by_itself(self, port: IListeningPort) -> IListeningPort:
+        if self._tls_stream is not TLSStream:
+            self.log.warn(
+                "{name}: the key log gets no secrets of connections to {address}: "
+                "its endpoint brings transports of its own",
+                name=self.name,
+                address=address_text(port.getHost()),
+            )
         return port
 
     # -- connections

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from netlab.impair import StreamLink
 
 from .stream import JOIN, NEVER
@@ -13,72 +11,63 @@ _FIN = b"\0"
 
 
 class Way:
-    """One direction: its link, what the link has no room for yet, and the end behind all.
+    """One direction: its link, or none, and the end behind all bytes.
 
-    over  whether the end has come out
+    ended  whether the end went in
+    over   and whether it has come out
     """
 
-    __slots__ = ("_before", "_ended", "link", "over")
+    __slots__ = ("_passing", "ended", "link", "over")
 
     def __init__(self, link: StreamLink | None) -> None:
         self.link = link
+        self.ended = False
         self.over = False
-        self._before: deque[memoryview] = deque()
-        self._ended = False
+        self._passing: list[bytes] = []  # where there is no link
 
     def put(self, now: float, data: bytes) -> None:
-        """``data`` goes in, or waits before the link if there is too much of it."""
-        self._before.append(memoryview(data))
-        self._enter(now)
+        """``data`` goes in; look at ``room`` before, or there will be too much in it."""
+        if self.link is not None:
+            self.link.offer(now, data)
+        elif not self.over:
+            self._passing.append(data)
 
     def end(self, now: float) -> None:
         """Nothing comes after this."""
-        if not self._ended:
-            self._ended = True
+        if not self.ended:
+            self.ended = True
             self.put(now, _FIN)
 
     def take(self, now: float) -> list[bytes]:
-        """What comes out, piece by piece."""
-        link = self.link
-        if link is None:
-            pieces = [bytes(each) for each in self._before]
-            self._before.clear()
+        """What comes out at ``now``, piece by piece."""
+        if self.link is None:
+            pieces, self._passing = self._passing, []
         else:
-            pieces = link.take(now)
-            while self._before and link.room() > 0:
-                self._enter(now)
-                pieces += link.take(now)
-        if self._ended and not self.over and not self.under_way and not self._will_reset():
+            pieces = self.link.take(now)
+        if self.ended and not self.over and not self.under_way and not self._cut_off():
             self.over = True
             last = pieces.pop()[: -len(_FIN)]
             if last:
                 pieces.append(last)
         return pieces
 
-    def _enter(self, now: float) -> None:
-        link = self.link
-        while link is not None and self._before and (room := link.room()) > 0:
-            data = self._before.popleft()
-            if len(data) > room:
-                self._before.appendleft(data[room:])
-            link.offer(now, bytes(data[:room]))
-
-    def _will_reset(self) -> bool:
-        return self.link is not None and not len(self.link) and not self.link.room()
+    def _cut_off(self) -> bool:
+        """Whether a reset comes next: then there is no room, though nothing is under way."""
+        return self.link is not None and not self.link.room()
 
     @property
     def room(self) -> int:
-        """How many bytes go in at once; 0 as well when the connection will be reset."""
-        return JOIN if self.link is None else 0 if self._before else self.link.room()
+        """How many bytes to put in at most; 0 as well when the connection will be reset."""
+        return JOIN if self.link is None else self.link.room()
 
     @property
     def under_way(self) -> int:
         """How many bytes are in, the end counted as one."""
-        return sum(map(len, self._before)) + (0 if self.link is None else len(self.link))
+        return sum(map(len, self._passing)) if self.link is None else len(self.link)
 
     @property
     def next_due(self) -> float:
-        """When something comes out."""
+        """When something happens next."""
         return NEVER if self.link is None else self.link.next_due
 
     def resets(self, now: float) -> bool:
@@ -86,8 +75,7 @@ class Way:
         return self.link is not None and self.link.reset_due(now)
 
     def clear(self) -> None:
-        """Nothing comes out any more."""
+        """Nothing goes in or comes out any more."""
         self.link = None
-        self._before.clear()
-        self.over = False
-        self._ended = True
+        self._passing = []
+        self.ended = self.over = True
