@@ -14,6 +14,7 @@ from typing import TypeAlias
 _VOID = frozenset({"meta", "link", "input", "br", "hr"})
 # Characters that no document in HTML may have (HTML, 13.2.3.5), and lone surrogates.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_PLAIN = re.compile(r"[\w .,:;()\[\]/+=*#\n-]*", re.ASCII)  # most texts have nothing to escape
 
 
 class Markup(str):
@@ -33,7 +34,10 @@ def escape(value: str | int) -> Markup:
     """``value`` as text in HTML, and in the value of an attribute; markup stays as it is."""
     if isinstance(value, Markup):
         return value
-    return Markup(html.escape(_FORBIDDEN.sub("\ufffd", str(value))))
+    text = str(value)
+    if _PLAIN.fullmatch(text):
+        return Markup(text)
+    return Markup(html.escape(_FORBIDDEN.sub("\ufffd", text)))
 
 
 def join(*children: Child, between: str = "") -> Markup:

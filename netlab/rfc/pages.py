@@ -26,6 +26,7 @@ CONTENT_SECURITY_POLICY = (
 )
 """The header field ``Content-Security-Policy`` that all pages are made for."""
 
+_SIZES = {"narrow": 36, "middle": 52}  # columns, at most
 _SHOWN = 8  # RFCs that the banner lists of each kind, at most
 _FORMATS = {Form.TXT: "Plain text", Form.HTML: "HTML", Form.PDF: "PDF", Form.XML: "XML"}
 
@@ -167,24 +168,10 @@ def info_page(
 
     ``title`` returns the title of another RFC, or an empty text, for those it speaks of.
     """
-    facts: list[tuple[str, Child]] = [
-        ("Authors", ", ".join(entry.authors)),
-        ("Date", str(entry.date)),
-        ("Status", status(entry.status)),
-        ("First published as", status(entry.published_as)),
-        ("Part of", _names(entry.is_also)),
-        ("See also", _names(entry.see_also)),
-        ("Stream", entry.stream),
-        ("Area", entry.area),
-        ("Working group", entry.group),
-        ("Pages", str(entry.pages or "")),
-        ("Keywords", ", ".join(entry.keywords)),
-        ("DOI", entry.doi),
-        ("Draft", entry.draft),
+    written = [
+        join(tag("dt", what), tag("dd", fact if isinstance(fact, str) else _names(fact)))
+        for what, fact in facts(entry)
     ]
-    if entry.published_as == entry.status:
-        facts = [fact for fact in facts if fact[0] != "First published as"]
-    written = [join(tag("dt", what), tag("dd", fact)) for what, fact in facts if fact]
     relations = [
         _relation("Obsoletes", entry.obsoletes, title),
         _relation("Updates", entry.updates, title),
@@ -254,10 +241,39 @@ def actions(entry: Entry, *, info: bool = True, contents: bool = False) -> Marku
     )
 
 
-def byline(entry: Entry) -> str:
+def size(columns: int) -> str | None:
+    """The class of a drawing of so many columns: a narrow one may be larger on a phone."""
+    return next((name for name, most in _SIZES.items() if columns <= most), None)
+
+
+def facts(entry: Entry) -> list[tuple[str, str | tuple[Name, ...]]]:
+    """What is known of a document apart from its title, abstract and what it replaces.
+
+    Each with its name; what is not known is not there.
+    """
+    first = entry.published_as if entry.published_as != entry.status else ""
+    known: tuple[tuple[str, str | tuple[Name, ...]], ...] = (
+        ("Authors", ", ".join(entry.authors)),
+        ("Date", str(entry.date)),
+        ("Status", status(entry.status)),
+        ("First published as", status(first)),
+        ("Part of", entry.is_also),
+        ("See also", entry.see_also),
+        ("Stream", entry.stream),
+        ("Area", entry.area),
+        ("Working group", entry.group),
+        ("Pages", str(entry.pages or "")),
+        ("Keywords", ", ".join(entry.keywords)),
+        ("DOI", entry.doi),
+        ("Draft", entry.draft),
+    )
+    return [(what, fact) for what, fact in known if fact]
+
+
+def byline(entry: Entry, between: str = " \u00b7 ") -> str:
     """Authors, date and status of a document, in a line."""
     authors = ", ".join(entry.authors[:3]) + (" and others" if len(entry.authors) > 3 else "")
-    return " \u00b7 ".join(filter(None, (authors, str(entry.date), status(entry.status))))
+    return between.join(filter(None, (authors, str(entry.date), status(entry.status))))
 
 
 def _names(names: Iterable[Name]) -> Markup | None:
@@ -344,7 +360,8 @@ def _errata(errata: Sequence[Erratum]) -> Markup | None:
                 tag("p", " \u00b7 ".join(filter(None, facts)), class_="soft"),
                 *_quoted("It says", erratum.original),
                 *_quoted("It should say", erratum.corrected),
-                *_quoted("Notes", erratum.notes),
+                tag("p", "Notes", class_="soft") if erratum.notes else None,
+                tag("p", erratum.notes, class_="notes") if erratum.notes else None,
                 class_="erratum",
                 id=f"erratum-{erratum.id}",
             )
@@ -353,4 +370,7 @@ def _errata(errata: Sequence[Erratum]) -> Markup | None:
 
 
 def _quoted(what: str, text: str) -> list[Markup]:
-    return [tag("p", what, class_="soft"), tag("pre", "\n", text)] if text else []
+    if not text:
+        return []
+    longest = max(map(len, text.expandtabs().split("\n")))
+    return [tag("p", what, class_="soft"), tag("pre", "\n", text, class_=size(longest))]

@@ -65,8 +65,12 @@ def unpaged(text: str) -> list[str]:
     has tabs, or blanks at its end; there are no empty lines at the beginning and the end,
     and nowhere more than two together.
     """
-    pages = [[line.expandtabs().rstrip() for line in page.split("\n")] for page in _pages(text)]
-    if len(pages) > 1:
+    pages = [
+        [line.expandtabs().rstrip() for line in page.split("\n")]
+        for page in _pages(text)
+        if page and not page.isspace()
+    ]
+    if len(pages) > 1 or "\f" in text:
         _cut_heads(pages)
         _cut_feet(pages)
     width = _width(pages)

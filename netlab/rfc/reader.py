@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from netlab.rfc.index import Entry
 from netlab.rfc.markup import Child, Markup, escape, join, tag
-from netlab.rfc.pages import actions, banner, byline, link, page
+from netlab.rfc.pages import actions, banner, byline, link, page, size
 from netlab.rfc.references import Link
 from netlab.rfc.sections import Section
 from netlab.rfc.text import Block, Document
 
 _COLUMNS = 3  # in a step to the right
 _DEEPEST = 6  # steps that the style sheet knows; levels of headings, too
-_NARROW = {"narrow": 36, "middle": 52}  # columns of drawings that may be larger on a phone
 _ENOUGH = 3  # sections in a document's own contents, for these to be left out
 
 
@@ -131,8 +130,7 @@ class _Writer:
     def _drawing(self, start: int, end: int, indent: int) -> Markup:
         lines = [join(*self._line(at, indent)) for at in range(start, end)]
         longest = max(len(line) for line in self._lines[start:end]) - indent
-        narrow = next((name for name, columns in _NARROW.items() if longest <= columns), "")
-        kinds = " ".join(filter(None, [narrow, _depth(indent)]))
+        kinds = " ".join(filter(None, [size(longest), _depth(indent)]))
         # The first line break is HTML's, not the text's (HTML, 13.1.2.5).
         return tag("pre", "\n", join(*lines, between="\n"), class_=kinds or None)
 

@@ -30,12 +30,15 @@ from netlab.rfc.index import Entry
 from netlab.rfc.names import NotAName, Series, parse_name
 from netlab.rfc.pagination import decode
 from netlab.rfc.queries import UNSTEMMED, Query, parse_query
-from netlab.rfc.results import Hit, Results
+from netlab.rfc.ranking import worth
+from netlab.rfc.results import Fragment, Hit, Results
 from netlab.rfc.snippets import count_found, snippet
 
 _VERSION = 1  # of the tables
 _WAIT = 30.0  # seconds, for another process that writes
 _BATCH = 1000  # texts, in one transaction
+_PAGE = 16384  # bytes of the file that are read and written at once
+_LOG = 64 << 20  # bytes that are written before they are moved to their places
 _NUMBERS = 100_000  # a text's row is its number plus a multiple of this: its edition
 _WEIGHTS = "12.0, 10.0, 8.0, 5.0, 2.5"  # of names, title, authors, keywords, abstract
 _FIRST = 100  # of the documents found, so many are ranked with care
@@ -53,6 +56,7 @@ CREATE VIRTUAL TABLE known USING fts5(names, title, authors, keywords, abstract,
     tokenize = 'porter unicode61');
 CREATE VIRTUAL TABLE bodies USING fts5(body, content = '', tokenize = 'porter unicode61');
 INSERT INTO bodies (bodies, rank) VALUES ('hashsize', {64 << 20});
+INSERT INTO bodies (bodies, rank) VALUES ('automerge', 16);
 PRAGMA user_version = {_VERSION};
 """
 
@@ -97,7 +101,9 @@ class Search:
             ) from error
 
     def _prepare(self) -> None:
+        self._db.execute(f"PRAGMA page_size = {_PAGE}")  # of a new file
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_LOG // _PAGE}")
         self._db.execute("PRAGMA synchronous = NORMAL")
         if self._version() == _VERSION:
             return
@@ -186,9 +192,6 @@ class Search:
         while batch := list(islice(texts, _BATCH)):
             with self._told(), self._writing():
                 added += sum(self._add(number, data) for number, data in batch)
-        if added >= _BATCH:
-            with self._told(), self._writing():
-                self._db.execute("INSERT INTO bodies (bodies) VALUES ('optimize')")
         return added
 
     def _add(self, number: int, data: bytes) -> bool:
@@ -300,22 +303,22 @@ class Search:
             )
         )
         if body:
-            outdated = {place for (place,) in self._db.execute("SELECT place FROM outdated")}
-            for place, score in self._db.execute(
-                "SELECT rowid, bm25(bodies) FROM bodies WHERE bodies MATCH ?", (body,)
+            for number, score in self._db.execute(
+                f"SELECT rowid % {_NUMBERS}, bm25(bodies) FROM bodies WHERE bodies MATCH ?"
+                " AND rowid NOT IN (SELECT place FROM outdated)",
+                (body,),
             ):
-                if place not in outdated:
-                    number = place % _NUMBERS
-                    scores[number] = scores.get(number, 0.0) + score
+                scores[number] = scores.get(number, 0.0) + score
         return scores
 
     def _ranked(self, scores: dict[int, float], words: tuple[str, ...]) -> list[int]:
         """The documents in their order, by what full-text search does not know of them."""
-        ranked = sorted(scores, key=lambda number: (scores[number], -number))
+        pairs = sorted((score, -number) for number, score in scores.items())
+        ranked = [-number for _, number in pairs]
         for number in ranked[:_FIRST]:
             entry = self.entry(number)
             if entry is not None:
-                scores[number] *= _worth(entry, words)
+                scores[number] *= worth(entry, words)
         return [
             *sorted(ranked[:_FIRST], key=lambda number: (scores[number], -number)),
             *ranked[_FIRST:],
@@ -326,13 +329,16 @@ class Search:
         return bool(row and row[0])
 
     def _hit(self, entry: Entry, at_hand: bool, words: tuple[str, ...]) -> Hit:
+        names = _WORDS.findall(", ".join(entry.authors).lower())
+        words = tuple(word for word in words if word not in names)  # those are shown anyway
         abstract = entry.abstract
-        in_abstract = count_found(abstract, words)
-        if in_abstract < len(words) and at_hand:
+        shown = snippet(abstract, words)
+        if at_hand and (not abstract or count_found(abstract, words) < len(words)):
             text = self._texts(entry.number)
-            if text is not None and (not abstract or count_found(text, words) > in_abstract):
-                return Hit(entry, snippet(text, words), at_hand)
-        return Hit(entry, snippet(abstract, words), at_hand)
+            of_text = snippet(text, words) if text is not None else ()
+            if not abstract or _count_marked(of_text, words) > _count_marked(shown, words):
+                shown = of_text
+        return Hit(entry, shown, at_hand)
 
     # -- the database
 
@@ -367,19 +373,9 @@ class Search:
                 raise SearchFailed(f"search index '{escape(self._path)}': {error}") from error
 
 
-def _worth(entry: Entry, words: tuple[str, ...]) -> float:
-    """By how much a document is to be preferred to others with the same words.
-
-    What its title is about, is about it; a standard is read more than a draft of one, and
-    what was replaced less.
-    """
-    title = [word for word in _WORDS.findall(entry.title.lower()) if len(word) > 2]
-    worth = 1.0 + count_found(" ".join(words), title) / max(len(title), 1)
-    if entry.status == "INTERNET STANDARD":
-        worth *= 1.3
-    if entry.obsoleted_by or entry.status == "HISTORIC":
-        worth *= 0.6
-    return worth
+def _count_marked(shown: Iterable[Fragment], words: tuple[str, ...]) -> int:
+    """How many of the words a snippet shows."""
+    return count_found(" ".join(part.text for part in shown if part.found), words)
 
 
 def _hint(error: sqlite3.Error) -> str:

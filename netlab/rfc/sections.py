@@ -16,6 +16,7 @@ from difflib import SequenceMatcher
 
 _LONGEST_TITLE = 160
 _LONGEST_CONTENTS = 2000  # lines
+_TRIES = 8  # lines that say "Contents", of which one begins a table of contents
 _ENOUGH = 3  # sections in the contents, for these to be trusted
 _CENTRED = 12  # a heading that begins so far to the right is in the middle of the line
 
@@ -168,11 +169,11 @@ def _indent(line: str) -> int:
 
 
 def _find_contents(lines: Sequence[str], margin: int) -> Contents:
-    for start, line in enumerate(lines):
-        if _CONTENTS.fullmatch(line):
-            contents = _read_contents(lines, start, margin)
-            if contents.titles or len(contents.others) > 2:
-                return contents
+    starts = [at for at, line in enumerate(lines) if _CONTENTS.fullmatch(line)]
+    for start in starts[:_TRIES]:
+        contents = _read_contents(lines, start, margin)
+        if contents.titles or len(contents.others) > 2:
+            return contents
     return Contents()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from netlab.rfc.results import Fragment
@@ -11,6 +12,7 @@ from netlab.rfc.results import Fragment
 WIDTH = 240
 """About how many characters a snippet has."""
 
+_SQUEEZED = 4  # times as many characters of a text become a snippet, less its blanks
 _MOST = 200  # places of one word that are looked at
 _SHORT = 3  # letters of a word that is looked for as it is, and that a stem has at least
 _SUFFIXES = (
@@ -44,13 +46,17 @@ def snippet(text: str, words: Sequence[str], width: int = WIDTH) -> tuple[Fragme
     places = sorted((at, word) for word in words for at in islice(_places(lowered, word), _MOST))
     start = _best(places, width) if places else 0
     start = max(start - width // 4, 0) and _boundary(text, start - width // 4)
-    end = start + width if start + width >= len(text) else _boundary(text, start + width)
+    end = start + _SQUEEZED * width
     shown = " ".join(_PAGES.sub(" ", text[start:end]).split())
+    more = bool(text[end : end + width].strip())
+    if len(shown) > width:
+        shown, more = shown[: max(shown.rfind(" ", 0, width + 1), 0) or width], True
     before = "... " if start and shown else ""
-    after = " ..." if text[end : end + width].strip() and shown else ""
+    after = " ..." if more and shown else ""
     return tuple(_marked(before + shown + after, words))
 
 
+@lru_cache(maxsize=1000)
 def stem(word: str) -> str:
     """What the forms of a word have in common, more or less."""
     for suffix in _SUFFIXES:
@@ -68,8 +74,9 @@ def _places(lowered: str, word: str) -> Iterator[int]:
     begin = word if len(word) <= _SHORT else stem(word)
     at = lowered.find(begin)
     while at >= 0:
-        token = _TOKEN.match(lowered, at)
-        if token and not (at and lowered[at - 1].isalnum()) and _is_form(token[0], word):
+        inside = at > 0 and lowered[at - 1].isalnum()
+        token = None if inside else _TOKEN.match(lowered, at)
+        if token and _is_form(token[0], word):
             yield at
         at = lowered.find(begin, at + 1)
 

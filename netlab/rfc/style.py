@@ -43,9 +43,9 @@ input[type=search], button {
 }
 input[type=search] { flex: 1; min-width: 0; width: 100%; }
 button { background: var(--raised); cursor: pointer; }
-main { padding: 1rem; max-width: 46rem; margin: 0 auto; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: .2rem 0 .5rem; overflow-wrap: anywhere; }
-h2, h3, h4, h5, h6 { line-height: 1.3; margin: 2rem 0 .5rem; overflow-wrap: anywhere; }
+main { padding: 1rem; max-width: 46rem; margin: 0 auto; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: .2rem 0 .5rem; }
+h2, h3, h4, h5, h6 { line-height: 1.3; margin: 2rem 0 .5rem; }
 h2 { font-size: 1.2rem; } h3 { font-size: 1.08rem; } h4, h5, h6 { font-size: 1rem; }
 h2 a, h3 a, h4 a, h5 a, h6 a { color: inherit; text-decoration: none; }
 h2 a:hover, h3 a:hover, h4 a:hover, h5 a:hover, h6 a:hover { text-decoration: underline; }
@@ -74,8 +74,8 @@ pre {
   font-size: clamp(7.4px, calc((100vw - 2rem) / 44), .85rem);
 }
 pre.middle { font-size: clamp(10px, calc((100vw - 2rem) / 34), .85rem); }
-pre.narrow { font-size: .8rem; }
-p { margin: .7rem 0; overflow-wrap: anywhere; }
+pre.narrow { font-size: .85rem; }
+p { margin: .7rem 0; }
 p.term { font-weight: 600; margin-bottom: 0; }
 p.term + p { margin-top: 0; }
 p.item { text-indent: -1.3rem; padding-left: 1.3rem; }
@@ -84,7 +84,7 @@ p.item { text-indent: -1.3rem; padding-left: 1.3rem; }
 .d4 { margin-left: 2.6rem; } .d5, .d6 { margin-left: 3rem; }
 .contents { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: .5rem; }
 .contents ol { list-style: none; margin: 0; padding: 0; }
-.contents li { margin: .3rem 0; line-height: 1.3; overflow-wrap: anywhere; }
+.contents li { margin: .3rem 0; line-height: 1.3; }
 .contents a { text-decoration: none; }
 .contents .l2 { padding-left: 1rem; } .contents .l3 { padding-left: 2rem; }
 .contents .l4, .contents .l5, .contents .l6 { padding-left: 3rem; }
@@ -95,7 +95,8 @@ p.item { text-indent: -1.3rem; padding-left: 1.3rem; }
 .results p { margin: .15rem 0; }
 .list li { margin: .5rem 0; line-height: 1.35; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+dt { color: var(--soft); } dd { margin: 0; }
+.notes { white-space: pre-line; }
 .erratum { border-top: 1px solid var(--line); margin-top: 1rem; }
 .pager { display: flex; justify-content: space-between; margin: 1.5rem 0; }
 .welcome { margin: 1.5rem 0; }

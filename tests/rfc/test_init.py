@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 MODULES = (
     *("names", "index", "errata", "pagination", "sections", "references", "text", "queries"),
-    *("results", "snippets", "search", "markup", "style", "pages", "reader"),
+    *("results", "snippets", "search", "markup", "style", "pages", "reader", "ranking", "terminal"),
 )
 
 

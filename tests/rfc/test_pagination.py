@@ -200,6 +200,12 @@ class Pages(SynchronousTestCase):
             lines = unpaged(above + foot + head + below)
             self.assertEqual(lines, [above, below] if joined else [above, "", below], below)
 
+    def test_empty_pages(self) -> None:
+        """A page with nothing on it is none: neither a foot is missing there nor a head."""
+        self.assertEqual(unpaged("\f\n\f\n A.\n\f\f \n\f\n B.\n"), [" A.", "", " B."])
+        self.assertEqual(unpaged("One page.\n\nPostel   [Page 1]\n\f\n"), ["One page."])
+        self.assertEqual(unpaged("\f" * 9), [])
+
     def test_gaps(self) -> None:
         self.assertEqual(unpaged("\n\n\na  \n\n\n\n\n\tb\n\n"), ["a", "", "", "        b"])
         self.assertEqual(unpaged(""), [])

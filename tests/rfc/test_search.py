@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,8 +51,14 @@ search.add_texts(texts())
 
 
 class Case(SynchronousTestCase):
+    def file(self) -> str:
+        """The path of a file that is not there yet."""
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return f"{folder.name}/search"
+
     def setUp(self) -> None:
-        self.path = self.mktemp()
+        self.path = self.file()
         self.asked: list[int] = []
         self.search = self.opened()
 
@@ -100,6 +107,21 @@ class Finding(Case):
         found = self.numbers("fielding")
         self.assertLessEqual({9110, 7231, 2616}, set(found))
         self.assertEqual(set(found[:3]), {9110, 7231, 2616})
+
+    def test_author_in_snippet(self) -> None:
+        """A name is not marked where a text has another form of it: the authors are shown."""
+        entry = Entry(9999, "Fences", authors=("R. Fielding",), abstract="It has header fields.")
+        self.search.update_entries([entry])
+        (hit,) = self.search.search("fielding").hits
+        self.assertEqual([part.text for part in hit.snippet if part.found], [])
+
+    def test_title_is_its_name(self) -> None:
+        """What a title names before a colon is what the document is of."""
+        titles = ("Using TLS to Secure QUIC", "QUIC: A Multiplexed Transport", "QUIC Properties")
+        self.search.update_entries(
+            Entry(number, title, abstract="About QUIC.") for number, title in enumerate(titles, 1)
+        )
+        self.assertEqual(self.numbers("quic")[0], 2)
 
     def test_text(self) -> None:
         """What only the text says is found, and shown."""
@@ -284,13 +306,13 @@ class Files(Case):
         db.close()
 
     def test_no_database(self) -> None:
-        path = self.mktemp()
+        path = self.file()
         Path(path).write_bytes(b"This is no database at all. " * 100)
         error = self.assertRaises(ConfigurationError, Search, path)
         self.assertIn("file is not a database; if it is damaged, delete it", str(error))
 
     def test_no_folder(self) -> None:
-        error = self.assertRaises(ConfigurationError, Search, self.mktemp() + "/not/here")
+        error = self.assertRaises(ConfigurationError, Search, self.file() + "/not/here")
         self.assertIn("its folder must be there", str(error))
 
     def test_closed(self) -> None:
@@ -338,7 +360,7 @@ class Processes(Case):
 
     def test_writers(self) -> None:
         """Several processes that make the same file and write to it at once: all is there."""
-        self.path = self.mktemp()  # not there yet
+        self.path = self.file()  # not there yet
         writers = [self.start(WRITER, str(first)) for first in (100, 200, 300)]
         for writer in writers:
             self.assertEqual(self.line(writer), "ready")

@@ -62,6 +62,18 @@ class Snippets(SynchronousTestCase):
     def test_count(self) -> None:
         self.assertEqual(count_found("Caches of tea", ["cache", "tea", "coffee"]), 2)
 
+    def test_blanks(self) -> None:
+        """Blanks take no room: a first page with wide gaps is more than its first word."""
+        said = shown(
+            snippet("RFC: 793" + "\n" * 200 + "Coffee" + " " * 60 + "pots, again", ["793"])
+        )
+        self.assertEqual(said, "RFC: [793] Coffee pots, again")
+
+    def test_whole_words(self) -> None:
+        """The last word is whole."""
+        said = shown(snippet("coffee " + "machines " * 40, ["coffee"], 30))
+        self.assertEqual(said, "[coffee] machines machines ...")
+
     def test_growing_letters(self) -> None:
         """A capital whose small form is two characters does not move the marks."""
         self.assertEqual(

@@ -1,0 +1,35 @@
+# trial's assertions have no annotations:
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from netlab.rfc.index import Entry
+from netlab.rfc.ranking import worth
+
+
+class Worth(SynchronousTestCase):
+    def assert_before(self, first: Entry, second: Entry, *words: str) -> None:
+        self.assertGreater(worth(first, words), worth(second, words))
+
+    def test_title(self) -> None:
+        """The more of its title was asked for, the more a document is what is looked for."""
+        self.assert_before(Entry(1, "HTTP Caching"), Entry(2, "Problems of HTTP Caching"), "http")
+
+    def test_name(self) -> None:
+        """What a title says before a colon is what the document is of."""
+        self.assert_before(
+            Entry(1, "QUIC: A UDP-Based Multiplexed Transport"), Entry(2, "Securing QUIC"), "quic"
+        )
+
+    def test_status(self) -> None:
+        standard = Entry(1, "Coffee", status="INTERNET STANDARD")
+        self.assert_before(standard, Entry(2, "Coffee"), "coffee")
+        self.assert_before(Entry(2, "Coffee"), Entry(3, "Coffee", status="HISTORIC"), "coffee")
+
+    def test_obsolete(self) -> None:
+        self.assert_before(Entry(1, "Tea"), Entry(2, "Tea", obsoleted_by=(1,)), "tea")
+
+    def test_no_title(self) -> None:
+        self.assertEqual(worth(Entry(1, ""), ()), 1.0)
