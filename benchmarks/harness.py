@@ -153,6 +153,13 @@ def wait_until(condition: Callable[[], bool], timeout: float, interval: float = 
 # ---- servers ----------------------------------------------------------------------------------
 
 
+def tasks(pid: int) -> list[Path]:
+    """Return the threads of a process and of all that it started."""
+    own = list(Path(f"/proc/{pid}/task").iterdir())
+    children = [int(child) for task in own for child in (task / "children").read_text().split()]
+    return own + [task for child in children for task in tasks(child)]
+
+
 @dataclass(frozen=True)
 class Server:
     """A server under test, listening on 127.0.0.1."""
@@ -162,12 +169,9 @@ class Server:
     log: IO[bytes]
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time of all its threads so far, user and system."""
+        """Return the CPU time of all its threads so far, user and system, and of its children's."""
         try:
-            clocks = [
-                task.joinpath("schedstat").read_bytes()
-                for task in Path(f"/proc/{self.pid}/task").iterdir()
-            ]
+            clocks = [task.joinpath("schedstat").read_bytes() for task in tasks(self.pid)]
         except OSError as error:
             raise BenchmarkError(f"died: {self.last_words()}") from error
         return sum(int(clock.split()[0]) for clock in clocks) / 1e9

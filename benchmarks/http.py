@@ -27,7 +27,7 @@ NUMBERS = {name: number for number, name in enumerate(SIZES, 1)}
 
 @dataclass(frozen=True)
 class Bench:
-    """What a measurement works with: the load generator, the documents, and who else serves them."""
+    """What a measurement works with: the load generator, the documents and their origin."""
 
     load: Path
     directory: Path
@@ -52,9 +52,7 @@ class Bench:
             with serving(
                 lambda port: python("origin", str(port), str(documents)), cores.load
             ) as origin:
-                yield cls(
-                    directory / "http_load", directory, origin.port, cores, seconds, warmup
-                )
+                yield cls(directory / "http_load", directory, origin.port, cores, seconds, warmup)
 
     @property
     def documents(self) -> str:
@@ -119,6 +117,34 @@ def nginx(bench: Bench, port: int) -> list[str]:
     return [program("nginx"), "-e", "stderr", "-p", directory, "-c", bench.write("nginx", text)]
 
 
+def varnish(bench: Bench, port: int) -> list[str]:
+    """As its own defaults are, in memory; no shared rights to give up."""
+    directory = tempfile.mkdtemp(prefix="varnish-", dir=bench.directory)
+    options = ("-F", "-j", "none", "-n", directory, "-s", "malloc,64m")
+    addresses = ("-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{bench.origin_port}")
+    return [program("varnishd"), *options, *addresses]
+
+
+def squid(bench: Bench, port: int) -> list[str]:
+    """As an accelerator, one process, in memory; no access log."""
+    text = f"""
+http_port 127.0.0.1:{port} accel defaultsite=127.0.0.1 no-vhost
+cache_peer 127.0.0.1 parent {bench.origin_port} 0 no-query originserver
+http_access allow all
+cache_mem 64 MB
+maximum_object_size_in_memory 2 MB
+access_log none
+cache_log stdio:/dev/stderr
+pid_filename none
+netdb_filename none
+pinger_enable off
+shutdown_lifetime 0 seconds
+visible_hostname benchmark
+coredump_dir {bench.directory}
+"""
+    return [program("squid"), "-N", "-f", bench.write("squid", text)]
+
+
 def twisted_web(bench: Bench, port: int) -> list[str]:
     return python("twisted_web", "static", str(port), bench.documents)
 
@@ -130,12 +156,16 @@ def twisted_proxy(bench: Bench, port: int) -> list[str]:
 SERVERS = {
     "netlab": "its HTTP server, with prepared responses and its default limits",
     "nginx": "proxy_cache, one worker, no access log",
+    "varnish": "as it comes, in memory",
+    "squid": "as an accelerator in memory, no access log",
     "web": "twisted.web.static",
     "webproxy": "twisted.web.proxy, which has no cache",
 }
 COMMANDS: Mapping[str, Callable[[Bench, int], Sequence[str]]] = {
     "netlab": netlab_http,
     "nginx": nginx,
+    "varnish": varnish,
+    "squid": squid,
     "web": twisted_web,
     "webproxy": twisted_proxy,
 }
