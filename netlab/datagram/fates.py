@@ -197,4 +197,3 @@ class Fates:
             data, _, way, peer = request
             host = (port.socket.host(way), port.number)
             self._recorder.datagram(direction, peer[:2], host, data, fate, **fields)
-
