@@ -1,0 +1,8 @@
+"""A shared cache as a gateway: policy, store, fetching and server joined (RFC 9111)."""
+
+from .gateway import Gateway
+from .reverse import ReverseProxy, parse_origin
+from .serving import Reply
+from .upstream import Fetch
+
+__all__ = ["Fetch", "Gateway", "Reply", "ReverseProxy", "parse_origin"]
