@@ -75,6 +75,7 @@ class Flight:
     amend    what is made of each response before the policy sees it
     clock    the time in seconds since the epoch
     done     is called when the last of the content has come, or will not
+    changed  is called when what is stored is no longer what it was
     shared   whether others may wait for it
     """
 
@@ -91,6 +92,7 @@ class Flight:
         amend: Amend,
         clock: Callable[[], float],
         done: Callable[[Flight], None],
+        changed: Callable[[], None],
         shared: bool,
     ) -> None:
         self.asked = asked
@@ -104,6 +106,7 @@ class Flight:
         self._amend = amend
         self._clock = clock
         self._done = done
+        self._changed = changed
         self._waiting: dict[Deferred[Landed], None] = {}
         self._error: Exception | None = None
         self._running: Deferred[None] | None = None
@@ -240,6 +243,7 @@ class Flight:
         )
         for old, new in outcome.updates:
             self._store.update(old, new)
+            self._changed()
         serve = outcome.serve
         growing = None
         if outcome.new is None:
@@ -277,6 +281,7 @@ class Flight:
         for entry in outcome.remove:
             if entry != but:
                 self._store.remove(entry)
+            self._changed()
 
     async def _fill(self, growing: Growing, fetched: Fetched, outcome: Outcome) -> None:
         error: RequestError | None = None

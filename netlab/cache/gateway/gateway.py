@@ -36,6 +36,7 @@ from netlab.cache.policy import (
 from netlab.cache.store import Store
 from netlab.errors import LocalProtocolError
 from netlab.fields import ProxyError, add_via, end_to_end, passed_through
+from netlab.http import Again
 from netlab.http import Request as HttpRequest
 from netlab.http import Response as HttpResponse
 from netlab.http.fetching import FetchError
@@ -92,6 +93,8 @@ class Gateway:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
+        self.again = Again(clock)
+        """For whoever hands requests on: what was answered from the store a moment ago."""
         self._seconds = seconds = reactor.seconds
         self._clock = clock
         self._options = options
@@ -112,6 +115,7 @@ class Gateway:
             options=options,
             amend=amend,
             clock=clock,
+            changed=self.again.forget,
         )
         self._closed = False
 
@@ -120,6 +124,23 @@ class Gateway:
         self._closed = True
         for flight in self._flights:
             flight.stop()
+
+    def purge(self, uri: str) -> int:
+        """Removes every variant that is stored for ``uri``; returns how many there were.
+
+        What is on its way for it is not stored either.
+        """
+        key = cache_key(uri)
+        self._flights.outdate(key)
+        self.again.forget()
+        return self.store.purge(key)
+
+    def purge_all(self) -> int:
+        """The same for everything. Raises ``StoreFailed`` if the disk fails."""
+        for flight in self._flights:
+            flight.outdate()
+        self.again.forget()
+        return self.store.purge_all()
 
     def respond(self, request: HttpRequest, uri: str) -> Reply:
         """The response to ``request``, whose target is ``uri``: ``http:`` or ``https:``, whole."""
@@ -211,6 +232,7 @@ class Gateway:
             amend=self._amend,
             clock=self._clock,
             done=self._flights.discard,
+            changed=self.again.forget,
             shared=shared,
         )
         self._flights.add(flight)

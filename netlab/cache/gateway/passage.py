@@ -45,6 +45,7 @@ class Passage:
         options: Options,
         amend: Amend,
         clock: Callable[[], float],
+        changed: Callable[[], None],
     ) -> None:
         self._store = store
         self._upstream = upstream
@@ -54,6 +55,7 @@ class Passage:
         self._options = options
         self._amend = amend
         self._clock = clock
+        self._changed = changed
 
     async def reply(
         self, request: HttpRequest, asked: Request, verdict: Forward | Revalidate
@@ -104,6 +106,8 @@ class Passage:
         for key in outcome.invalidate:
             self._store.invalidate(key)
             self._flights.outdate(key)
+        if outcome.updates or outcome.remove or outcome.invalidate:
+            self._changed()
         status = status_of(self._replies.name, verdict)
         body = None if asked.method == "HEAD" else content
         fields = end_to_end(response.fields)

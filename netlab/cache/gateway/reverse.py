@@ -32,13 +32,24 @@ class ReverseProxy:
         self._gateway = gateway
         self._origin = parse_origin(origin)
 
-    def handle(self, request: Request) -> Reply:
-        """See ``netlab.http.Handler``. Whatever host the target names, the origin is asked."""
-        if request.target == "*":  # it is about this server (RFC 9110, 9.3.7)
-            return Response(204)
+    def uris(self, request: Request) -> list[str]:
+        """Under which URI the target of ``request`` is stored. Raises ``RequestError``."""
         path = request.path
         # "x:.example.net/" has a path as well: behind the origin's name it were another host.
         if not path.startswith("/") or request.scheme not in ("http", "https"):
             raise RequestError(400, "the target is neither a path nor an http or https URI")
         query = f"?{request.query}" if "?" in request.target else ""
-        return self._gateway.respond(request, f"{self._origin}{path}{query}")
+        return [f"{self._origin}{path}{query}"]
+
+    def handle(self, request: Request) -> Reply:
+        """See ``netlab.http.Handler``. Whatever host the target names, the origin is asked."""
+        again = self._gateway.again
+        found = again.find(request)
+        if found is not None:
+            return found
+        if request.target == "*":  # it is about this server (RFC 9110, 9.3.7)
+            return Response(204)
+        reply = self._gateway.respond(request, *self.uris(request))
+        if isinstance(reply, Response) and reply.status == 200:  # from the store, at once
+            return again.keep(request, reply)
+        return reply
