@@ -3,6 +3,7 @@
 from netlab.fields import Fields
 
 from .access import Access, AccessLog, combined, json_line
+from .again import Again
 from .body import Body
 from .errors import BodyIncomplete, BodyTimeout, BodyTooLong, RequestError
 from .limits import HttpLimits
@@ -14,6 +15,7 @@ __all__ = [
     "DEFAULT_PORT",
     "Access",
     "AccessLog",
+    "Again",
     "Answer",
     "Body",
     "BodyIncomplete",
