@@ -7,6 +7,7 @@ them needs, so that a busy machine fails no test.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,6 +30,14 @@ ROOT = Path(__file__).resolve().parents[2]
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 _ROW = re.compile(r"^message +(?:unix:(\S+)|\[?([0-9a-f:.]+?)\]?:([0-9]+))(?: |$)", re.MULTILINE)
+
+
+class Ended(NamedTuple):
+    """A program that has ended: how, and what it said on its two outputs."""
+
+    status: int
+    out: str
+    err: str
 
 
 class Program:
@@ -111,6 +120,11 @@ class Program:
         for reader in self._readers:
             reader.join(DEADLINE)
         return status
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, if it has ended."""
+        return self.process.returncode
 
     def send_signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
@@ -202,6 +216,16 @@ class SystemCase(SynchronousTestCase):
         ended = self.program(*arguments, **options)
         ended.wait()
         return ended
+
+    def run_twistd(self, commands: Sequence[Sequence[str]]) -> list[Ended]:
+        """Runs ``twistd`` with each of the ``commands``, one after the other, to its end."""
+        file = self.folder / "commands.json"
+        file.write_text(json.dumps(commands))
+        script = str(Path(__file__).with_name("forked.py"))
+        ended = self.program(sys.executable, script, str(file))
+        ended.wait(DEADLINE + len(commands))
+        self.assertEqual(ended.process.returncode, 0, str(ended))
+        return [Ended(*each) for each in json.loads(ended.out)]
 
     def start(self, *options: str, service: str = "message", **popen: Any) -> Server:
         """Starts ``twistd -n netlab message`` on a free port, or where ``options`` say.

@@ -9,6 +9,7 @@ import resource
 import sys
 from pathlib import Path
 
+import pytest
 from twisted.trial.unittest import SkipTest
 
 from tests.system.processes import Server, SystemCase
@@ -18,6 +19,7 @@ _FLOOR = 0.002
 """Seconds: below this nobody waits, whatever it was in quiet."""
 
 
+@pytest.mark.alone
 class Crowd(SystemCase):
     """A thousand slow or silent peers, one that never reads, a flood, and noise.
 

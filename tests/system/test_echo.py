@@ -19,7 +19,7 @@ from twisted.trial.unittest import SkipTest
 from netlab.transport import has_ipv6
 from tests.system.echoes import HERE, EchoCase, EchoServer, ask, client, receive_all
 from tests.system.peers import can_connect, frame, send_and_end
-from tests.system.processes import TWISTD, Program, eventually
+from tests.system.processes import TWISTD, Ended, Program, eventually
 
 LONG = 60
 """A grace that no test waits for; what ends before ``SOON`` did not."""
@@ -235,9 +235,9 @@ class Stopping(EchoCase):
 class Starting(EchoCase):
     """What ends the start ends it with one line, status 1 and nothing left behind."""
 
-    def one_line(self, ended: Program) -> str:
+    def one_line(self, ended: Program | Ended) -> str:
         """The line with which it ended, with status 1."""
-        self.assertEqual(ended.process.returncode, 1, str(ended))
+        self.assertEqual(ended.status, 1, str(ended))
         self.assertRegex(ended.err, r"\Anetlab: [^\n]*\n\Z")
         self.assertNotIn("Traceback", ended.out)
         return ended.err
@@ -285,17 +285,16 @@ class Starting(EchoCase):
             "--no-such-option": "no-such-option",
         }
 
-        def refused(option: str) -> None:
-            words = [] if option.startswith("--listen") else ["--listen", HERE]
-            ended = self.run_program(TWISTD, "-n", "--pidfile=", "netlab", "echo", *words, option)
+        commands = []
+        for option in wrong:
+            listen = [] if option.startswith("--listen") else ["--listen", HERE]
+            commands.append(["-n", "--pidfile=", "netlab", "echo", *listen, option])
+        failed = []
+        for option, ended in zip(wrong, self.run_twistd(commands), strict=True):
             try:
                 self.assertIn(wrong[option], self.one_line(ended))
             except self.failureException as error:
                 failed.append(f"{option}: {error}")
-
-        failed: list[str] = []
-        with ThreadPoolExecutor(3) as pool:
-            list(pool.map(refused, wrong))
         self.assertEqual(failed, [], "\n\n".join(failed))
 
     def test_taken_ledger(self) -> None:

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
@@ -27,7 +26,7 @@ from tests.system.peers import (
     request,
     send_and_end,
 )
-from tests.system.processes import LOOPBACK, TWISTD, Program, Server, SystemCase, eventually
+from tests.system.processes import LOOPBACK, TWISTD, Ended, Program, Server, SystemCase, eventually
 
 IPV6 = has_ipv6()
 
@@ -113,9 +112,9 @@ class Starting(SystemCase):
         self.addCleanup(self.taken.close)
         self.busy = f"tcp:{self.taken.getsockname()[1]}:interface=127.0.0.1"
 
-    def assert_one_line(self, ended: Program, pattern: str) -> None:
+    def assert_one_line(self, ended: Program | Ended, pattern: str) -> None:
         """It ended with status 1 and one line, which matches ``pattern``."""
-        self.assertEqual(ended.process.returncode, 1, str(ended))
+        self.assertEqual(ended.status, 1, str(ended))
         self.assertRegex(ended.err, rf"\Anetlab: [^\n]*{pattern}[^\n]*\n\Z")
         self.assertNotIn("Traceback", ended.out)
 
@@ -189,19 +188,16 @@ class Starting(SystemCase):
             "--listen=systemd:domain=INET:index=0": "",
         }
 
-        def refused(option: str) -> None:
-            words = [TWISTD, "-n", "--pidfile=", "netlab", "message"]
-            if not option.startswith("--listen"):
-                words += ["--listen", LOOPBACK]
-            ended = self.run_program(*words, option)
+        commands = []
+        for option in wrong:
+            listen = [] if option.startswith("--listen") else ["--listen", LOOPBACK]
+            commands.append(["-n", "--pidfile=", "netlab", "message", *listen, option])
+        failed = []
+        for option, ended in zip(wrong, self.run_twistd(commands), strict=True):
             try:
                 self.assert_one_line(ended, wrong[option])
             except self.failureException as error:
                 failed.append(f"{option}: {error}")
-
-        failed: list[str] = []
-        with ThreadPoolExecutor(3) as pool:
-            list(pool.map(refused, wrong))
         self.assertEqual(failed, [], "\n\n".join(failed))
 
     def test_one_line_whatever_was_raised(self) -> None:
