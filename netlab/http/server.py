@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
-from netlab.errors import ConfigurationError, NetlabError
-from netlab.transport import DEFAULT_GRACE, Detours, Hub, Log, Opening, StreamServer, loopback
+from netlab.errors import ConfigurationError
+from netlab.transport import (
+    DEFAULT_GRACE,
+    Detours,
+    Hub,
+    Log,
+    Opening,
+    StreamServer,
+    listen_on,
+    loopback,
+)
 
 from .access import Access, AccessLog
 from .connection import HttpConnection
@@ -155,15 +164,7 @@ def serve(
 
     async def open_() -> HttpServer:
         server = HttpServer(handler, reactor=reactor, limits=limits, access_log=access_log)
-        try:
-            wanted = endpoints or loopback(DEFAULT_PORT)
-            await gatherResults([server.listen(each) for each in wanted], consumeErrors=True)
-        except Exception as error:
-            await server.stop(0)
-            cause = getattr(error, "subFailure", None)
-            if cause is not None and isinstance(cause.value, NetlabError):
-                raise cause.value from None
-            raise
+        await listen_on(server, endpoints or loopback(DEFAULT_PORT))
         return server
 
     return Opening(open_(), lambda server: server.stop())

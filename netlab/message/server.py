@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 
-from netlab.errors import ConfigurationError, NetlabError
+from netlab.errors import ConfigurationError
 from netlab.framing import Framing
 from netlab.transport import (
     DEFAULT_GRACE,
@@ -18,6 +18,7 @@ from netlab.transport import (
     Opening,
     Stats,
     StreamServer,
+    listen_on,
     loopback,
 )
 
@@ -144,15 +145,7 @@ def serve(
 
     async def open_() -> MessageServer:
         server = MessageServer(app, reactor=reactor, framing=framing, limits=limits)
-        try:
-            wanted = endpoints or loopback(DEFAULT_PORT)
-            await gatherResults([server.listen(each) for each in wanted], consumeErrors=True)
-        except Exception as error:
-            await server.stop(0)
-            cause = getattr(error, "subFailure", None)
-            if cause is not None and isinstance(cause.value, NetlabError):
-                raise cause.value from None
-            raise
+        await listen_on(server, endpoints or loopback(DEFAULT_PORT))
         return server
 
     return Opening(open_(), lambda server: server.stop())

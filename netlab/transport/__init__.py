@@ -6,7 +6,7 @@ from .hub import Hub, hub_for
 from .impaired import Detours
 from .limits import Limits, default_max_connections
 from .log import LEVELS, Log, set_level
-from .opening import Opening
+from .opening import Opening, listen_on
 from .receiver import Receiver
 from .server import DEFAULT_GRACE, StreamServer
 from .stats import Stats
@@ -29,6 +29,7 @@ __all__ = [
     "default_max_connections",
     "has_ipv6",
     "hub_for",
+    "listen_on",
     "loopback",
     "parse_client_endpoint",
     "parse_server_endpoint",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from netlab.errors import NetlabError
 
 T = TypeVar("T")
 
@@ -36,3 +40,25 @@ class Opening(Awaitable[T], Generic[T]):
     ) -> None:
         """Closes, whatever happened in between."""
         await self._closer(self._thing)
+
+
+class Listener(Protocol):
+    """A server that can listen, and be stopped."""
+
+    def listen(self, endpoint: Any) -> Deferred[Any]:
+        """Listens on one more endpoint."""
+
+    def stop(self, grace: float = 0.0) -> Deferred[None]:
+        """Ends."""
+
+
+async def listen_on(server: Listener, endpoints: Iterable[Any]) -> None:
+    """Has ``server`` listen on all ``endpoints``. Raises why one cannot: then it is stopped."""
+    try:
+        await gatherResults([server.listen(each) for each in endpoints], consumeErrors=True)
+    except Exception as error:
+        await server.stop(0)
+        cause = getattr(error, "subFailure", None)
+        if cause is not None and isinstance(cause.value, NetlabError):
+            raise cause.value from None
+        raise
