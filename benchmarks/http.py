@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.harness import BenchmarkError, Cores, Outcome, Sample, serving
+from benchmarks.harness import BenchmarkError, Cores, Outcome, Sample, serving, twistd
 from benchmarks.load import HERE, compile_c, details, loading, timed
 from benchmarks.report import Target
 from benchmarks.runner import Benchmark, Row, slack
@@ -87,7 +87,24 @@ def program(name: str) -> str:
     return found
 
 
-def netlab_http(bench: Bench, port: int) -> list[str]:
+def netlab_rfc(bench: Bench, port: int) -> list[str]:
+    """The RFC service as it comes: pages, search and the rest of it are on."""
+    upstream = f"http://127.0.0.1:{bench.origin_port}/rfc/"
+    return netlab(bench, port, "rfc", "--upstream", upstream)
+
+
+def netlab_cache(bench: Bench, port: int) -> list[str]:
+    return netlab(bench, port, "cache", "--origin", f"http://127.0.0.1:{bench.origin_port}")
+
+
+def netlab(bench: Bench, port: int, service: str, *options: str) -> list[str]:
+    """A service with its default limits, and a cache on the disk."""
+    cache = tempfile.mkdtemp(prefix="netlab-", dir=bench.directory)
+    listen = f"tcp:{port}:interface=127.0.0.1"
+    return twistd("netlab", service, "--listen", listen, "--cache", cache, *options)
+
+
+def netlab_server(bench: Bench, port: int) -> list[str]:
     return python("netlab_http", str(port), bench.documents)
 
 
@@ -154,7 +171,9 @@ def twisted_proxy(bench: Bench, port: int) -> list[str]:
 
 
 SERVERS = {
-    "netlab": "its HTTP server, with prepared responses and its default limits",
+    "netlab": "twistd netlab rfc: a cache, its policy and all the rest",
+    "cache": "twistd netlab cache",
+    "server": "netlab's HTTP server alone, with prepared responses",
     "nginx": "proxy_cache, one worker, no access log",
     "varnish": "as it comes, in memory",
     "squid": "as an accelerator in memory, no access log",
@@ -162,7 +181,9 @@ SERVERS = {
     "webproxy": "twisted.web.proxy, which has no cache",
 }
 COMMANDS: Mapping[str, Callable[[Bench, int], Sequence[str]]] = {
-    "netlab": netlab_http,
+    "netlab": netlab_rfc,
+    "cache": netlab_cache,
+    "server": netlab_server,
     "nginx": nginx,
     "varnish": varnish,
     "squid": squid,

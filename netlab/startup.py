@@ -14,6 +14,8 @@ from netlab.transport import address_text
 
 _EVERYWHERE = ("0.0.0.0", "::")
 _WIDTH = 80
+_PATHS = {"rfc": "/rfc/rfc2324.txt", "cache": "/"}
+"""What to fetch from each service on HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Listening:
                 return f"netlab ping {host}"
             return f"netlab ping {f'[{host}]' if ':' in host else host}:{address.port}"
         tls = self.endpoint.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
+        if self.service in _PATHS:
+            return self._fetch_it(_PATHS[self.service], tls)
         words = ["netlab send"]
         if self.framing not in ("", "length-prefix"):
             words.append(f"--framing {shlex.quote(self.framing)}")
@@ -57,6 +61,22 @@ class Listening:
             elif not local or address.port != 8032:
                 words.append(f"tcp:{host}:{address.port}")
         return " ".join([*words, "hello"])
+
+    def _fetch_it(self, path: str, tls: bool) -> str:
+        """The same for HTTP."""
+        address = self.address
+        if isinstance(address, UNIXAddress):
+            place = shlex.quote(address_text(address).removeprefix("unix:"))
+            return f"curl --unix-socket {place} localhost{path}"
+        if not isinstance(address, (IPv4Address, IPv6Address)):
+            return ""
+        local = address.host in (*_EVERYWHERE, "127.0.0.1")
+        host = "localhost" if local else escape(address.host)
+        where = f"{f'[{host}]' if ':' in host else host}:{address.port}"
+        if tls:
+            return f"curl --cacert CA.pem https://{where}{path}"
+        quoted = f"'{where}{path}'" if "[" in where else f"{where}{path}"
+        return f"curl {'-g ' if '[' in where else ''}{quoted}"
 
     @property
     def warning(self) -> str | None:

@@ -24,8 +24,8 @@ SANS_IO = (
 )
 IMPURE = ("twisted", "socket", "ssl", "asyncio", "time", "logging", "select", "selectors", "os")
 SERVICES = ("message", "datagram", "http", "cache", "rfc", "api")
-STANDS_ON = {"rfc": {"http", "cache"}, "api": {"message"}}
-TOP = ("netlab.tap", "netlab.options", "netlab.cli")
+STANDS_ON = {"cache": {"http"}, "rfc": {"http", "cache"}, "api": {"message"}}
+TOP = ("netlab.tap", "netlab.services", "netlab.options", "netlab.cli")
 CONVENIENCES = (
     *("netlab.message.server", "netlab.message.client"),
     *("netlab.datagram.server", "netlab.datagram.client", "netlab.http.server"),

@@ -108,6 +108,22 @@ class Texts(SynchronousTestCase):
             ],
         )
 
+    def test_http(self) -> None:
+        """What listens for HTTP is tried with curl."""
+        for service, path in (("rfc", "/rfc/rfc2324.txt"), ("cache", "/")):
+            for address, endpoint, words in (
+                (IPv4Address("TCP", "127.0.0.1", 8080), "tcp:8080", f"curl localhost:8080{path}"),
+                (IPv4Address("TCP", "0.0.0.0", 80), "tcp:80", f"curl localhost:80{path}"),
+                (IPv6Address("TCP", "::1", 8080), "tcp6:8080", f"curl -g '[::1]:8080{path}'"),
+                (SOCKET, "unix:s", f"curl --unix-socket /run/netlab.sock localhost{path}"),
+                (
+                    IPv4Address("TCP", "192.0.2.7", 443),
+                    "ssl:443",
+                    f"curl --cacert CA.pem https://192.0.2.7:443{path}",
+                ),
+            ):
+                self.assertEqual(Listening(service, endpoint, address, "").try_it, words)
+
     def test_other_address(self) -> None:
         """A listener on one address of the machine is not on localhost."""
         for port in (8032, 9000):

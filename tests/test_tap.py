@@ -18,7 +18,8 @@ from netlab import tap
 from netlab.errors import NetlabError
 from netlab.framing import LengthPrefix, Netstring
 from netlab.message.protocol import Echo, MessageProtocol
-from netlab.tap import MessageOptions, NetlabService, Options, StartUpFailed, makeService
+from netlab.services.message import MessageOptions, message_service
+from netlab.tap import NetlabService, Options, StartUpFailed, makeService
 from netlab.transport import DEFAULT_GRACE, Limits, allocator, log, loopback
 
 reactor: Any = _reactor
@@ -109,7 +110,7 @@ class Parsing(SynchronousTestCase):
 
     def service_of(self, options: MessageOptions) -> Any:
         """The service of these options."""
-        return tap.message_service(options)
+        return message_service(options)
 
     def test_others(self) -> None:
         """Framing, the longest message, the application, and short names."""
@@ -245,7 +246,8 @@ class Services(TestCase):
     def test_all(self) -> None:
         """Without a name: all of them, on their default ports, loopback only."""
         service = self.make("--grace=3")
-        self.assertEqual({each.name for each in service}, set(tap.SERVICES))
+        self.assertEqual({each.name for each in service}, {"message", "echo", "rfc"})
+        self.assertEqual(service.getServiceNamed("rfc").endpoints, loopback(8080))
         message = service.getServiceNamed("message")
         self.assertEqual((message.endpoints, message.grace), (loopback(8032), 3))
 

@@ -19,7 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from netlab import DatagramApp, DatagramLimits
 from netlab.datagram import Echo, Peer, loopback
 from netlab.impair import parse
-from netlab.tap import EchoOptions, Options, StartUpFailed, makeService
+from netlab.services.echo import EchoOptions
+from netlab.tap import Options, StartUpFailed, makeService
 from netlab.transport import DEFAULT_GRACE
 from tests.test_tap import patch_process
 from tests.transport.support import DEADLINE, in_thread

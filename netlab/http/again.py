@@ -9,7 +9,7 @@ from .body import EMPTY
 from .message import Request, Response
 
 _MOST = 1024
-_LONGEST_FIELDS = 2048
+_LONGEST = 2048  # bytes of a target and of a header section; usual ones have fewer
 _ROOM = 32 << 20
 
 
@@ -53,7 +53,9 @@ class Again:
             self.forget()
             self._second = second
         room = self._room - len(body) - len(fields)
-        if room < 0 or len(self._found) >= _MOST or len(fields) > _LONGEST_FIELDS:
+        if room < 0 or len(self._found) >= _MOST:
+            return response
+        if len(fields) > _LONGEST or len(request.target) > _LONGEST:
             return response
         self._room = room
         prepared = Response.prepared(response.status, response.fields, body)

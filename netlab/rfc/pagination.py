@@ -9,6 +9,7 @@ Source: RFC 2223, 3 (the format of pages); RFC 7994 (since 2019: UTF-8, and no p
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,11 @@ _ART = re.compile(
     r"[-+=_]{3}|\||\s[+-]\s|\S {3,}\S|[;{}]$|::=|^\s*<[\w/!?]|(?:\b[0-9a-fA-F]{2} ?){6}"
 )
 _DOTS = re.compile(r"[. ]{3,}[0-9ivxl]+$")
+
+
+# Found now: a process may have no right to read Python's library when it first decodes.
+codecs.lookup("utf-8-sig")
+codecs.lookup("cp1252")
 
 
 def decode(data: bytes) -> str:

@@ -95,14 +95,16 @@ class Serving(EchoCase):
 
     def test_all_services(self) -> None:
         """``twistd netlab`` serves messages and datagrams, on loopback."""
-        if can_connect(("127.0.0.1", 8032)):
-            raise SkipTest("somebody listens on port 8032 already")
+        if any(can_connect(("127.0.0.1", port)) for port in (8032, 8080)):
+            raise SkipTest("somebody listens on port 8032 or 8080 already")
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 probe.bind(("127.0.0.1", 8007))
         except OSError as error:
             raise SkipTest("somebody listens on port 8007 already") from error
-        server = EchoServer([TWISTD, "-n", "--pidfile=", "netlab"], self.folder)
+        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder)}
+        line = [TWISTD, "-n", "--pidfile=", "netlab"]
+        server = EchoServer(line, self.folder, env=environment)
         self.addCleanup(server.kill)
         server.wait_for(r"^echo .*\[::1\]:8007" if has_ipv6() else "^echo .*:8007")
         for host in ("127.0.0.1", *(["::1"] if has_ipv6() else [])):

@@ -34,10 +34,11 @@ IPV6 = has_ipv6()
 class Serving(SystemCase):
     def test_defaults(self) -> None:
         """Without options: the loopback addresses, and a table that says so."""
-        if can_connect(("127.0.0.1", 8032)):
-            raise SkipTest("somebody listens on port 8032 already")
+        if any(can_connect(("127.0.0.1", port)) for port in (8032, 8080)):
+            raise SkipTest("somebody listens on port 8032 or 8080 already")
+        environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder)}
         for words in (["--grace=1"], ["message"]):
-            server = self.start(*words, service="")
+            server = self.start(*words, service="", env=environment)
             server.wait_until_up()
             hosts = ["127.0.0.1", *(["::1"] if IPV6 else [])]
             self.assertEqual(server.rows[: len(hosts)], [(host, 8032) for host in hosts])
