@@ -20,6 +20,7 @@ from netlab.escaping import escape
 COMMANDS = {
     "send": "Send messages to a server and print its replies.",
     "ping": "Send datagrams to a UDP echo and say what became of each.",
+    "rfc": "Read an RFC, search them all, or copy them all into a folder.",
 }
 """The subcommands, and what ``--help`` says of each."""
 
