@@ -109,6 +109,7 @@ class HttpServer:
             hub=hub,
             detours=detours,
             key_log=key_log,
+            protocols=(b"http/1.1",),
         )
 
     def make_receiver(self) -> HttpConnection:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IListeningPort
@@ -29,10 +30,10 @@ from netlab.escaping import escape
 from .acceptor import Acceptor
 from .addresses import RawAddress, address_of, address_text
 from .bridge import Bridge
+from .contexts import KeyLog, Wishes
 from .endpoints import server_endpoint
 from .hub import Hub, hub_for
 from .impaired import Detours
-from .keylog import KeyLog, logging_keys
 from .limits import Limits, default_max_connections
 from .log import Log, debugging
 from .proxyheader import ProxyHeader
@@ -40,7 +41,7 @@ from .receiver import Receiver
 from .sockets import SocketStream
 from .stats import Stats
 from .stream import Stream
-from .tls import TLSStream, context_of
+from .tls import TLSStream, context_of, reason_of, tls_stream
 
 DEFAULT_GRACE = 10.0
 """Seconds that ``stop`` gives to connections which are not done."""
@@ -54,7 +55,8 @@ class StreamServer:
     limits         see ``Limits``
     name           what log lines call this server
     detours        impairs or records each connection; see ``Detours``
-    key_log        is told TLS secrets; see ``netlab.transport.keylog``
+    key_log        is told TLS secrets; see ``netlab.transport.contexts``
+    protocols      that are spoken here, as ALPN names them (RFC 7301); see there
 
     ``stats`` counts; ``streams`` are the connections open now.
     """
@@ -72,6 +74,7 @@ class StreamServer:
         hub: Hub | None = None,
         detours: Detours | None = None,
         key_log: KeyLog | None = None,
+        protocols: Sequence[bytes] = (),
     ) -> None:
         self.reactor = reactor
         self.limits = limits or Limits()
@@ -86,7 +89,8 @@ class StreamServer:
         self._headers: set[ProxyHeader] = set()
         self._bridges: set[Bridge] = set()  # in a TLS handshake
         self._detours = detours
-        self._tls_stream = TLSStream if key_log is None else logging_keys(key_log)
+        self._key_log = key_log
+        self._tls_stream = tls_stream(Wishes(tuple(protocols), key_log))
         self._by_address: Counter[str] = Counter()
         self._factory = _BridgeFactory(self)
         self._stop_at = float("inf")
@@ -157,7 +161,7 @@ class StreamServer:
         return port
 
     def _go_on_by_itself(self, port: IListeningPort) -> IListeningPort:
-        if self._tls_stream is not TLSStream:
+        if self._key_log is not None:
             self.log.warn(
                 "{name}: the key log gets no secrets of connections to {address}: "
                 "its endpoint brings transports of its own",
@@ -236,7 +240,10 @@ class StreamServer:
         if context is None:
             stream.start()
         else:
-            stream.start_tls(context)
+            try:
+                stream.start_tls(context)
+            except SSL.Error as error:
+                stream.abort(TLSFailed(f"no TLS connection: {reason_of(error)}"))
 
     def _stream(
         self,

@@ -20,6 +20,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from netlab.errors import HandshakeTimeout, TLSFailed
 from netlab.framing.base import BytesLike
 
+from .contexts import Wishes
 from .hub import READ, WRITE
 from .records import RECORD, Records, records_of
 from .sockets import unsent
@@ -35,6 +36,8 @@ class TLSStream(Stream):
 
     __slots__ = ("_can_cork", "_handshaking", "_records", "_started", "_tls")
 
+    wishes = Wishes()
+
     _tls: SSL.Connection
     _records: Records
     _can_cork: bool
@@ -43,11 +46,10 @@ class TLSStream(Stream):
 
     def start_tls(self, context: SSL.Context) -> None:
         """Begins the handshake as a server; ``connected`` follows when it is done."""
-        self._tls = SSL.Connection(context, self._sock)
-        self._tls.set_accept_state()
-        self._can_cork = bool(_CORK) and self._sock.family != socket.AF_UNIX
         self._handshaking = True
         self._started = self.hub.now
+        self._tls = self.wishes.connection(context, self._sock)
+        self._can_cork = bool(_CORK) and self._sock.family != socket.AF_UNIX
         self.hub.register(self._fd, self, READ)
         if self.limits.handshake_timeout is not None:
             self.next_check = self._started + self.limits.handshake_timeout
@@ -190,6 +192,16 @@ class TLSStream(Stream):
         if self._handshaking and any(each in reason for each in _PLAIN_CALLERS):
             reason = f"the peer does not speak TLS ({reason})"
         self._finish(TLSFailed(reason))
+
+
+def tls_stream(wishes: Wishes) -> type[TLSStream]:
+    """A ``TLSStream`` with these ``wishes``."""
+
+    class WishfulStream(TLSStream):
+        __slots__ = ()
+
+    WishfulStream.wishes = wishes
+    return WishfulStream
 
 
 def reason_of(error: SSL.Error) -> str:
