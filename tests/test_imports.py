@@ -35,6 +35,10 @@ NO_TWISTED = (
     *("netlab.datagram.pings", "netlab.datagram.roundtrips", "netlab.datagram.plot"),
     *("netlab.datagram.destination", "netlab.datagram.exchange", "netlab.datagram.pinging"),
     *("netlab.datagram.lookup", "netlab.datagram.connected"),
+    *("netlab.cache.store", "netlab.rfc.terminal", "netlab.rfc.search", "netlab.rfc.freshness"),
+    *("netlab.rfc.coding", "netlab.rfc.asking", "netlab.rfc.keeping", "netlab.rfc.direct"),
+    *("netlab.rfc.proxied", "netlab.rfc.metadata", "netlab.rfc.mirroring", "netlab.rfc.records"),
+    *("netlab.rfc.pace", "netlab.rfc.places"),
 )
 LONGEST = 600
 

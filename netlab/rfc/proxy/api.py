@@ -81,7 +81,15 @@ class Api:
             }
             for hit in found.hits
         ]
-        return _json({"query": query, "total": found.total, "start": start, "hits": hits})
+        return _json(
+            {
+                "query": query,
+                "total": found.total,
+                "every": found.every,
+                "start": start,
+                "hits": hits,
+            }
+        )
 
     def _status(self) -> Response:
         index = self._library.listings.index

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 
 from netlab.cache.policy import Entry
 from netlab.cache.store import Store
@@ -59,6 +60,53 @@ async def content_of(response: Response, limit: int) -> bytes:
         raise NotThere(Response(error.status)) from None
     finally:
         await let_go(response)
+
+
+async def gather(response: Response, most: int) -> None:
+    """Makes the body of ``response`` one piece, unless it has more than ``most`` bytes.
+
+    So that its length can be told. A longer one goes on as it comes. Raises
+    ``RequestError`` if it breaks off before.
+    """
+    body = response.body
+    if body is None or isinstance(body, bytes | FileBody):
+        return
+    pieces = []
+    size = 0
+    try:
+        async for piece in body:
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                response.body = _Begun(pieces, body)
+                return
+    except BaseException:
+        await close_body(body)
+        raise
+    await close_body(body)
+    response.body = b"".join(pieces)
+
+
+class _Begun:
+    """A body of which some pieces were read already."""
+
+    def __init__(self, pieces: list[bytes], rest: AsyncIterable[bytes]) -> None:
+        self._pieces = deque(pieces)
+        self._rest = rest
+        self._iterator = aiter(rest)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._pieces:
+            return self._pieces.popleft()
+        return await anext(self._iterator)
+
+    async def aclose(self) -> None:
+        """Lets go of it."""
+        self._pieces.clear()
+        await close_body(self._rest)
 
 
 def stored_content(store: Store, entry: Entry) -> bytes | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from netlab.http import Again, Answer, FileBody, Request, Response
+from netlab.http import Again, Answer, FileBody, Request, RequestError, Response
 from netlab.http.sending import close_body
 from netlab.rfc.names import FORMATS, Form, Listing, Name, Series
 
+from .contents import gather
 from .library import Library
 from .negotiation import (
     WORTH_IT,
@@ -34,6 +35,8 @@ _SANDBOX = (
     "Content-Security-Policy",
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
 )
+_GATHERED = 4 << 20
+"""Bytes of a document that are waited for before its first one is sent."""
 _SAID = ("proxy-status", "retry-after")
 
 
@@ -63,7 +66,15 @@ class Files:
     async def _sent_later(
         self, request: Request, name: Name | Listing, reply: Awaitable[Response], vary: str
     ) -> Response:
-        answer = self._sent(request, name, await reply, vary)
+        response = await reply
+        if response.status == 200 and "content-length" not in response.fields:
+            # What was compressed comes without its length; a program that only reads up to the
+            # end of the connection would see chunks.
+            try:
+                await gather(response, _GATHERED)
+            except RequestError as broken:
+                return self.missing(request, name, Response(broken.status))
+        answer = self._sent(request, name, response, vary)
         return answer if isinstance(answer, Response) else await answer
 
     def _sent(self, request: Request, name: Name | Listing, reply: Response, vary: str) -> Answer:

@@ -104,6 +104,8 @@ class Library:
     def _respond(self, uri: str, fields: Fields, method: str) -> Reply:
         if self.source.offline and not self.source.is_near(uri):
             fields = fields.setting("Cache-Control", _NOBODY_ASKED)
+        elif self.source.is_near(uri) and "only-if-cached" in (fields.get("cache-control") or ""):
+            fields = fields.without("cache-control")  # the mirror is as good as a cache
         return self.gateway.respond(Request(method, uri, fields), uri)
 
     async def _first(self, uris: tuple[str, ...], fields: Fields, method: str) -> Response:

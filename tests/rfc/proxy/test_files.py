@@ -13,6 +13,7 @@ from tests.rfc.support import text
 from .support import BASE, REFUSED, SiteCase, packed
 
 COFFEE = "/rfc/rfc2324.txt"
+TEA = "/rfc/rfc7168.txt"
 DAY = 86_400.0
 GZIP = ("Accept-Encoding", "gzip")
 
@@ -118,6 +119,20 @@ class FromUpstream(SiteCase):
         self.machine.work()
         for visit in visits[1:]:
             self.assertEqual(gzip.decompress(visit.content), text(2324))
+
+    def test_length(self) -> None:
+        """The length is told at the first time, too: a simple program reads to the end."""
+        self.upstream.files[COFFEE] = packed(text(2324))
+        visit = self.get(COFFEE)
+        assert visit.response is not None
+        self.assertEqual(visit.response.body, text(2324))
+        long = text(2324) * 300
+        self.upstream.files[TEA] = packed(long)
+        visit = self.get(TEA)  # not of one that is very long
+        assert visit.response is not None
+        self.assertNotIsInstance(visit.response.body, bytes)
+        self.assertEqual(visit.content, long)
+        self.assertEqual(self.get(TEA).content, long)
 
     def test_bad_compression(self) -> None:
         """A truncated or foreign coding, a bomb: nothing of it is stored."""
@@ -300,6 +315,14 @@ class FromMirror(SiteCase):
         for number in (1, 2, 3):
             self.assertEqual(self.get(f"/rfc/rfc{number}.txt").status, 504)
         self.assertEqual(self.library.known_texts, 1)
+
+    def test_only_if_cached(self) -> None:
+        """Who wants nobody to be asked gets what is in the mirror."""
+        self.make(mirror=self.folder)
+        for _ in range(2):
+            self.assertEqual(self.get(COFFEE, ("Cache-Control", "only-if-cached")).status, 200)
+        other = self.get("/rfc/rfc768.txt", ("Cache-Control", "only-if-cached"))
+        self.assertEqual((other.status, self.upstream.asked), (504, []))
 
     def test_folder_within(self) -> None:
         """The documents may lie in the folder ``rfc``, as beside the index at the RFC Editor."""
