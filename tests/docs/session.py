@@ -10,16 +10,20 @@ What a block of code in a document means to the reader:
              they print. ``...`` stands for anything, in a line or as a line. Where
              no output is shown the status must be 0. ``twistd -n`` and ``python
              serve_...`` are servers: they run until the document starts the next one.
+             ``python origin.py`` runs beside them, until ``<!-- stop: origin -->``. After
+             ``<!-- soon -->`` what is shown may take a moment to come true.
              A program in ``OPTIONAL`` need not be here; then its command is passed over.
 ``ini``      a unit file of systemd; it begins with a comment that names its file.
              The program that it starts is started, with a socket where it asks for one.
 ``sh``       README's two one-liners.
 ``text``     is not run, but after ``<!-- log -->`` it is what the server logs, after
+             ``<!-- log: origin -->`` what the origin prints, after
              ``<!-- reads: FRAMING -->`` what a decoder makes of reads, and after
              ``<!-- tree -->`` the tree of exceptions.
 
 A server shall listen on a free port of the loopback interface and not on 8032 or 8007,
-so commands, programs and expected outputs are translated: see ``Ports``.
+so commands, programs and expected outputs are translated: see ``Ports``. Nor shall it ask
+the RFC Editor: an ``Editor`` of ours takes that part. The reader's caches are in the folder.
 """
 
 # trial's assertions have no annotations:
@@ -52,6 +56,7 @@ from ..examples.processes import (
     has_ipv6,
     run,
 )
+from .editor import Editor
 
 DOCUMENTS = sorted(
     [
@@ -59,8 +64,9 @@ DOCUMENTS = sorted(
         *(ROOT / each for each in ("README.md", "CHANGELOG.md", "examples/README.md")),
     ]
 )
-SERVER = re.compile(r"(twistd -n|python serve_\w+\.py)\b[^;|&]*")
-NEEDED = ("nc", "xxd", "node", "openssl")
+SERVER = re.compile(r"(twistd -n|python serve_\w+\.py|python origin\.py)\b[^;|&]*")
+ORIGIN = "python origin.py "
+NEEDED = ("nc", "xxd", "node", "openssl", "curl")
 """Programs without which a document cannot be followed."""
 OPTIONAL = ("tshark",)
 LOOKS = re.compile(r"(ls|cut|grep|tail|tshark|python fates\.py|python -m json\.tool) ")
@@ -89,6 +95,10 @@ class Command:
     line: str
     expected: tuple[str, ...]
     where: str
+
+    @property
+    def is_origin(self) -> bool:
+        return self.line.startswith(ORIGIN)
 
     @property
     def is_server(self) -> bool:
@@ -156,17 +166,26 @@ def table(document: Path, *head: str, after: str = "") -> dict[str, list[str]]:
 
 
 class Ports:
-    """Translates what a document says to where a test may listen."""
+    """Translates what a document says to where a test may listen.
 
-    def __init__(self) -> None:
+    upstream  where the RFCs are, in place of the RFC Editor
+    origin    the port of the origin that runs already
+    """
+
+    def __init__(self, upstream: str = "", origin: int | None = None) -> None:
         self.plain = free_port()
         self.tls = free_port()
         self.udp = free_udp_port()
+        self.http = free_port()
+        self.origin = free_port() if origin is None else origin
+        self.upstream = upstream
 
     def numbers(self, text: str) -> str:
         """Free ports instead of the well-known ones; also in programs."""
-        ports = {"8032": str(self.plain), "8443": str(self.tls), "8007": str(self.udp)}
-        return re.sub("8032|8443|8007", lambda found: ports[found[0]], text)
+        ports = {"8032": self.plain, "8443": self.tls, "8007": self.udp, "8080": self.http}
+        text = re.sub("8032|8443|8007|8080", lambda found: str(ports[found[0]]), text)
+        # 3000 may be any number, elsewhere.
+        return re.sub(rf"(?<=:)3000\b|(?<=^{re.escape(ORIGIN)})3000\b", str(self.origin), text)
 
     def command(self, line: str) -> str:
         """A command, or a line of output that shows one."""
@@ -181,6 +200,7 @@ class Ports:
         )
         line = re.sub(r"netlab ping (localhost|127\.0\.0\.1)(?!\S)", r"netlab ping \1:8007", line)
         line = re.sub(r"netlab ping ::1(?!\S)", r"netlab ping [::1]:8007", line)
+        line = self._rfcs(line)
         return self.numbers(line)
 
     def servers(self, line: str) -> list[str]:
@@ -190,8 +210,16 @@ class Ports:
         is started by itself.
         """
         alone = re.fullmatch(r"(\S*twistd -n.* netlab)", line)
-        lines = [f"{line} message", f"{line} echo"] if alone else [line]
+        lines = [f"{line} {each}" for each in ("message", "echo", "rfc")] if alone else [line]
         return [self.command(each) for each in lines]
+
+    def _rfcs(self, line: str) -> str:
+        """Nobody asks the RFC Editor, and the server of this test is found on its port."""
+        if re.search("--(upstream|server|offline) ?", line):
+            return line
+        line = re.sub(r"^(netlab rfc)(?= (?!mirror))", r"\1 --server http://localhost:8080", line)
+        asking = r"^(twistd .*netlab rfc|netlab rfc mirror)(?!\S)"
+        return re.sub(asking, rf"\1 --upstream {self.upstream}", line)
 
     def _twistd(self, line: str) -> str:
         if "--pidfile" not in line:
@@ -200,6 +228,7 @@ class Ports:
         if not listening.search(line):
             line = line.replace("netlab message", "netlab message --listen tcp:8032", 1)
             line = line.replace("netlab echo", f"netlab echo {self._both_loopbacks()}", 1)
+            line = re.sub("netlab (rfc|cache)", r"netlab \1 --listen tcp:8080", line, count=1)
         return listening.sub(lambda found: f"--listen {self._loopback(found[1])}", line)
 
     def _both_loopbacks(self) -> str:
@@ -242,13 +271,19 @@ class Session:
     def __init__(self, case: TestCase, folder: Path) -> None:
         self.case = case
         self.folder = folder
-        self.ports = Ports()
+        self.editor = Editor()
+        self.ports = Ports(self.editor.url)
+        self.origin: Background | None = None
         self.server: Background | None = None
         self.serving: list[Background] = []
         self.names: dict[str, object] = {}
         self.files: dict[str, Block] = {}
         self.running: list[Background] = []
         self.ran = ""
+        surroundings = {
+            key: value for key, value in os.environ.items() if "proxy" not in key.lower()
+        }
+        case.patch(os, "environ", surroundings | {"XDG_CACHE_HOME": str(folder / ".cache")})
 
     def read(self, document: Path) -> None:
         """Does everything in ``document``."""
@@ -281,18 +316,24 @@ class Session:
         self.case.assertEqual(runner.failures, 0, said.getvalue())
 
     def do_console(self, block: Block) -> None:
+        if block.comment == "stop: origin":
+            assert self.origin is not None
+            self.origin.stop()
         for command in commands(block):
             self.ran += command.line + "\n"
             if missing := self.missing(command.line):
                 if missing in OPTIONAL:
                     continue
                 raise SkipTest(f"{missing} is not here")
+            if command.is_origin:
+                self.serve_origin(command)
+                continue
             if "twistd" in command.line or command.is_server:
                 self.make_room()
             if command.is_server:
                 self.serve(command)
             else:
-                self.run(command)
+                self.run(command, soon=block.comment == "soon")
 
     def do_sh(self, block: Block) -> None:
         """README's one-liner: what it installs is here already; what it serves is served."""
@@ -305,10 +346,10 @@ class Session:
         """Is done in ``UnitFileTests``."""
 
     def do_text(self, block: Block) -> None:
-        if block.comment == "log":
-            assert self.server is not None
+        server = {"log": self.server, "log: origin": self.origin}.get(block.comment)
+        if server is not None:
             lines = ("...", *block.lines, "...")
-            self.server.wait_for(lambda said: self.matches(lines, said))
+            server.wait_for(lambda said: self.matches(lines, said))
 
     def matches(self, expected: tuple[str, ...], said: str) -> bool:
         wanted = tuple(self.ports.command(each) for each in expected)
@@ -328,14 +369,21 @@ class Session:
             expected = (*command.expected, "...")
             self.server.wait_for(lambda said: self.matches(expected, said))
 
-    def run(self, command: Command) -> None:
-        """Runs a command, and compares."""
+    def serve_origin(self, command: Command) -> None:
+        """Starts the origin, beside the server."""
+        self.origin = Background(self.ports.command(command.line), self.folder)
+        self.running.append(self.origin)
+        self.origin.wait_for("\n")
+
+    def run(self, command: Command, *, soon: bool = False) -> None:
+        """Runs a command, and compares; ``soon``: until it is as it should be."""
         line = self.ports.command(command.line)
         end = time.monotonic() + DEADLINE
         while True:
             status, said = run(line, self.folder)
             right = self.matches(command.expected, said)
-            if right or not LOOKS.match(command.line) or time.monotonic() > end:
+            again = soon or LOOKS.match(command.line)
+            if right or not again or time.monotonic() > end:
                 break
             time.sleep(0.02)
         told = f"{command.where}: {line}\nstatus {status}, printed:\n{said}"
@@ -357,7 +405,7 @@ class Session:
             each.process.send_signal(signal.SIGTERM)
         self.serving.clear()
         self.server = None
-        self.ports = Ports()
+        self.ports = Ports(self.editor.url, self.ports.origin)
         for name in self.files:
             self.write(name)
 
@@ -371,3 +419,4 @@ class Session:
                 pass  # as it should be: the document has stopped it
         for each in self.running:
             each.stop()
+        self.editor.close()

@@ -24,11 +24,13 @@ from twisted.trial.unittest import TestCase
 
 import netlab
 import netlab.datagram
+import netlab.http
 import netlab.impair
 import netlab.ledger
 from netlab import blocking, errors
 from netlab.blocking import Client, connect
 from netlab.cli.ping import ping
+from netlab.cli.rfc import rfc
 from netlab.cli.send import send
 from netlab.datagram import (
     DEFAULT_PORT,
@@ -41,10 +43,15 @@ from netlab.datagram import (
 from netlab.datagram.guard import ANSWERING_PORTS
 from netlab.errors import ConfigurationError, NetlabError
 from netlab.framing import DEFAULT_MAX_MESSAGE, FRAMINGS, parse_framing
+from netlab.http import HttpLimits, HttpServer, Request
 from netlab.impair import Conditions, Fate, Link, parse, parse_stream
 from netlab.ledger import open_recorder
 from netlab.message import Backoff, MessageClient, MessageFactory, MessageProtocol, MessageServer
-from netlab.tap import EchoOptions, MessageOptions
+from netlab.services import SERVICES
+from netlab.services.cache import CacheOptions
+from netlab.services.echo import EchoOptions
+from netlab.services.message import MessageOptions
+from netlab.services.rfc import RfcOptions
 from netlab.transport import DEFAULT_GRACE, Limits, Stats
 
 from ..examples.processes import BIN, READY, ROOT, Background, has_ipv6, make_folder
@@ -52,8 +59,8 @@ from .session import DOCUMENTS, Ports, Session, blocks, pattern, prose, table, t
 
 WIDTH = 80
 """What is printed must fit into a terminal of so many columns."""
-OTHER_OPTIONS = {"--now"}
-"""Options of programs that are not ours: systemctl's."""
+OTHER_OPTIONS = {"--now", "--maxprocesses", "--raw", "--data-binary", "--cacert"}
+"""Options of programs that are not ours: systemctl's, pytest's and curl's."""
 INSIDE = {"DEFAULT_PORT", "Direction", "load_application", "loopback"}
 """Names that other parts of netlab use, and nobody else needs."""
 
@@ -97,6 +104,15 @@ class DocumentTests(TestCase):
     def test_impairments(self) -> None:
         self.follow("docs/impairments.md")
 
+    def test_http(self) -> None:
+        self.follow_in_examples("docs/http.md")
+
+    def test_rfc_library(self) -> None:
+        self.follow("docs/rfc_library.md")
+
+    def test_caching(self) -> None:
+        self.follow_in_examples("docs/caching.md")
+
     def test_examples(self) -> None:
         self.follow_in_examples("examples/README.md")
 
@@ -113,7 +129,8 @@ class DocumentTests(TestCase):
         followed = {"README.md", "examples/README.md"}
         messages = ("tutorial", "framing", "testing", "deployment", "api")
         datagrams = ("datagrams", "datagram_apps", "impairments")
-        followed |= {f"docs/{each}.md" for each in (*messages, *datagrams)}
+        http = ("http", "rfc_library", "caching")
+        followed |= {f"docs/{each}.md" for each in (*messages, *datagrams, *http)}
         for document in DOCUMENTS:
             for block in blocks(document):
                 self.assertIn(str(document.relative_to(ROOT)), followed)
@@ -136,7 +153,7 @@ class OneLinerTests(TestCase):
     install = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/twistd -n netlab"
     test = (
         "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' "
-        "&& .venv/bin/python -m pytest"
+        "&& .venv/bin/python -m pytest -n auto --maxprocesses=4"
     )
 
     def test_form(self) -> None:
@@ -188,13 +205,20 @@ class OptionTests(TestCase):
 
     def test_all_options_are_told(self) -> None:
         """deployment.md has each option of the services, with its default."""
-        for options, after in ((MessageOptions(), "Options"), (EchoOptions(), "Datagrams")):
-            told = table(self.deployment, "option", "default", "meaning", after=after)
+        for options, *headings in (
+            (MessageOptions(), "Options"),
+            (EchoOptions(), "Datagrams"),
+            (RfcOptions(), "HTTP services", "An RFC library"),
+            (CacheOptions(), "HTTP services", "A cache"),
+        ):
+            told: dict[str, list[str]] = {}
+            for after in headings:
+                told |= table(self.deployment, "option", "default", "meaning", after=after)
             real = {each.rstrip("=") for each in options.longOpt}
             self.assertEqual({each[2:] for each in told if each.startswith("--")}, real)
             for short in (each for each in told if not each.startswith("--")):
                 self.assertIn(short[1:], options.synonyms)
-            for name in real - {"listen", "help", "version"}:
+            for name in real - {"listen", "host", "help", "version"}:
                 shown = told[f"--{name}"][0].strip("`")
                 self.assert_default(shown, options.defaults[name], str(options.docs[name]))
 
@@ -222,9 +246,10 @@ class OptionTests(TestCase):
 
     def test_told_options_exist(self) -> None:
         known = set(OTHER_OPTIONS)
-        for options in (MessageOptions(), EchoOptions(), ServerOptions()):
+        services = [options() for options, _ in SERVICES.values()]
+        for options in (*services, ServerOptions()):
             known |= {f"--{each.rstrip('=')}" for each in options.longOpt}
-        for command in (send, ping):
+        for command in (send, ping, *rfc.commands.values()):
             for parameter in command.params:
                 known |= set(parameter.opts)
         for document in DOCUMENTS:
@@ -247,6 +272,13 @@ class OptionTests(TestCase):
         self.assertEqual(list(rates), [each.name for each in fields(DatagramLimits)])
         for limit in fields(DatagramLimits):
             self.assertEqual(rates[limit.name][0], f"`{limit.default!r}`")
+        http = table(self.api, "field of `HttpLimits`", "default")
+        own = {each.name: each for each in fields(HttpLimits)}
+        inherited = {each.name: each.default for each in fields(Limits)}
+        changed = [name for name in own if inherited.get(name, ...) != own[name].default]
+        self.assertEqual(sorted(http), sorted(changed))
+        for name, (shown, _) in http.items():
+            self.assertEqual(shown, f"`{own[name].default!r}`")
         counted = table(self.api, "field of `DatagramStats`", "counts")
         self.assertEqual(list(counted), [each.name for each in fields(DatagramStats)])
 
@@ -275,6 +307,8 @@ class OptionTests(TestCase):
             (DatagramServer, ("of `DatagramServer`",)),
             (DatagramClient, ("of `DatagramClient`",)),
             (blocking.DatagramClient, ("of `DatagramClient`",)),
+            (HttpServer, ("of `HttpServer`",)),
+            (Request, ("of `Request`",)),
         ):
             for told in table(self.api, *head):
                 name = re.sub(r"\(.*|await |.* in ", "", told)
@@ -283,7 +317,7 @@ class OptionTests(TestCase):
                     known = known or f" self.{name} = " in inspect.getsource(owner)
                     self.assertTrue(known, f"{owner.__name__}.{name}")
         text = self.api.read_text()
-        for module in (netlab, netlab.datagram, netlab.impair, netlab.ledger):
+        for module in (netlab, netlab.datagram, netlab.http, netlab.impair, netlab.ledger):
             for name in module.__all__:
                 if name not in INSIDE:
                     self.assertIn(name, text)
@@ -322,6 +356,7 @@ class OptionTests(TestCase):
         (rows,) = (rows for head, rows in tables(ROOT / "README.md") if head[0] == "what")
         told = dict(rows)
         limits = Limits()
+        http = HttpLimits()
         behind = limits.max_buffered // 1024
         for what, value in (
             ("the longest message", f"{DEFAULT_MAX_MESSAGE // 2**20} MiB"),
@@ -335,6 +370,10 @@ class OptionTests(TestCase):
             ("a close", f"{limits.close_timeout:g} s, then abort"),
             ("stopping", f"{DEFAULT_GRACE:g} s to finish in; a second signal ends at once"),
             ("datagrams from one source", f"{DatagramLimits().source_rate:,} a second"),
+            (
+                "the head of an HTTP request",
+                f"{http.frame_timeout:g} s, {http.max_head // 1024} KiB, {http.max_fields} fields",
+            ),
         ):
             self.assertEqual(told[what], value)
 
@@ -437,19 +476,24 @@ class UnitFileTests(TestCase):
         folder = "# /etc/systemd/system/"
         names = [name for name, _, _ in self.units()]
         wanted = ["netlab.service", "netlab.socket", "netlab.service.d/socket.conf"]
+        wanted.append("netlab-rfc.service")
         self.assertEqual(names, [folder + each for each in wanted])
 
     def test_stop_is_patient(self) -> None:
         """systemd does not kill before the grace is over."""
-        _, service, _ = next(self.units())
-        self.assertGreater(float(service["Service"]["TimeoutStopSec"]), DEFAULT_GRACE)
+        for name, unit, where in self.units():
+            if name.endswith(".service"):
+                patience = float(unit["Service"]["TimeoutStopSec"])
+                self.assertGreater(patience, DEFAULT_GRACE, where)
 
     def test_start(self) -> None:
         folder = make_folder(self)
         ports = Ports()
         with socket.create_server(("127.0.0.1", 0)) as listening:
             for _, unit, where in self.units():
-                if unit.has_option("Service", "ExecStart"):
+                if unit.has_option("Service", "ExecStart") and "netlab message" in str(
+                    unit["Service"]["ExecStart"]
+                ):
                     line = unit["Service"]["ExecStart"].replace("/opt/netlab/bin/", "")
                     handed = "systemd:" in line
                     if handed:  # the test's own socket is of IPv4
@@ -462,6 +506,22 @@ class UnitFileTests(TestCase):
                     server.wait_for(READY)
                     with connect(f"tcp:127.0.0.1:{port}") as client:
                         self.assertEqual(client.request(b"hello"), b"hello", where)
+
+    def test_start_http(self) -> None:
+        """The folders that systemd makes are those that the service is told to use."""
+        folder = make_folder(self)
+        (unit,) = (unit for name, unit, _ in self.units() if name.endswith("netlab-rfc.service"))
+        service = unit["Service"]
+        line = service["ExecStart"].replace("/opt/netlab/bin/", "").replace("\\\n", " ")
+        for option, base in (("CacheDirectory", "/var/cache"), ("LogsDirectory", "/var/log")):
+            there = f"{base}/{service[option]}"
+            self.assertIn(there, line)
+            line = line.replace(there, str(folder))
+        ports = Ports()
+        server = Background(ports.command(f"{line} --offline"), folder)
+        self.addCleanup(server.stop)
+        server.wait_for(READY)
+        self.assertTrue((folder / "access.log").exists())
 
 
 def read(name: str) -> str:
