@@ -20,7 +20,9 @@ SANS_IO = (
     *("netlab.datagram.pings", "netlab.datagram.roundtrips", "netlab.datagram.plot"),
     *("netlab.datagram.destination", "netlab.datagram.exchange"),
     *("netlab.ledger.packets", "netlab.ledger.pcapng", "netlab.ledger.records"),
-    *("netlab.ledger.lines", "netlab.ledger.capture"),
+    *("netlab.ledger.lines", "netlab.ledger.capture", "netlab.api.jsonrpc", "netlab.api.declare"),
+    *("netlab.api.context", "netlab.api.description", "netlab.api.kinds", "netlab.api.signature"),
+    "netlab.api.wire",
 )
 IMPURE = ("twisted", "socket", "ssl", "asyncio", "time", "logging", "select", "selectors", "os")
 SERVICES = ("message", "datagram", "http", "cache", "rfc", "api")
