@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from types import EllipsisType, TracebackType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 from netlab import target
 from netlab.blocking_datagram import DatagramClient as DatagramClient
@@ -34,6 +34,10 @@ from netlab.escaping import escape
 from netlab.framing import Framing, LengthPrefix
 from netlab.pipe import Deadline, Pipe, TLSPipe, open_socket, tls_context, why
 
+if TYPE_CHECKING:
+    from netlab.api import Api
+    from netlab.api.blocking import ApiClient
+
 CLOSE_TIMEOUT = 2.0
 """Seconds that ``close`` gives the server to finish."""
 
@@ -41,25 +45,60 @@ Timeout: TypeAlias = float | EllipsisType | None
 """Seconds, ``None`` for no limit, or ``...`` for what ``connect`` was told."""
 
 
+@overload
+def connect(
+    endpoint: str = ...,
+    api: None = None,
+    *,
+    framing: Framing | None = ...,
+    timeout: float | None = ...,
+    ca_file: str | None = ...,
+) -> Client: ...
+@overload
+def connect(
+    endpoint: str,
+    api: type[Api],
+    *,
+    framing: Framing | None = ...,
+    timeout: float | None = ...,
+    ca_file: str | None = ...,
+    codec: str = ...,
+) -> ApiClient: ...
 def connect(
     endpoint: str = target.DEFAULT,
+    api: type[Api] | None = None,
     *,
     framing: Framing | None = None,
     timeout: float | None = 10.0,
     ca_file: str | None = None,
-) -> Client:
-    """Connects to a message server; the ``Client`` is best used in a ``with`` statement.
+    codec: str = "json",
+) -> Client | ApiClient:
+    """Connects to a message server; what is returned is best used in a ``with`` statement.
 
     endpoint  ``tcp:HOST:PORT``, ``tls:HOST:PORT`` or ``unix:PATH``
+    api       the class that the server serves, or ``netlab.api.Api`` itself to call by
+              name: an ``ApiClient`` is returned. Without it, a ``Client``
     framing   ``LengthPrefix()`` unless given; it must be the server's
     timeout   seconds for connecting, TLS included, and for each later call that is not
               told otherwise; ``None``: no limit. (To look up a name takes as long as
               the system's resolver takes.)
     ca_file   a PEM file of authorities to trust instead of the system's, with ``tls:``
+    codec     how calls are written, ``json`` or ``msgpack``; it must be the server's
 
     Raises ``ConfigurationError`` when an argument cannot work, ``ConnectFailed``
     when no connection came about.
     """
+    cutting = framing or LengthPrefix()
+    if api is None:
+        return Client(_open(endpoint, timeout, ca_file), cutting, timeout)
+    from netlab.api import blocking  # whoever sends bytes does without it
+
+    chosen = blocking.check(api, cutting, codec)
+    client = Client(_open(endpoint, timeout, ca_file), cutting, timeout)
+    return blocking.ApiClient(blocking.Caller(client, cutting, chosen), api, timeout)
+
+
+def _open(endpoint: str, timeout: float | None, ca_file: str | None) -> Pipe:
     where = target.parse_target(endpoint)
     deadline = Deadline(timeout, "no answer")
     context = tls_context(endpoint, where, ca_file)
@@ -67,16 +106,14 @@ def connect(
         connected = open_socket(where, deadline)
         try:
             if context is None:
-                pipe = Pipe(connected)
-            else:
-                pipe = TLSPipe(connected, context, where.host, deadline)
+                return Pipe(connected)
+            return TLSPipe(connected, context, where.host, deadline)
         except BaseException:
             connected.close()
             raise
     except (NetlabError, OSError, ValueError) as error:
         text = f"cannot connect to {escape(endpoint)}: {why(error, deadline)}"
         raise ConnectFailed(text) from error
-    return Client(pipe, framing or LengthPrefix(), timeout)
 
 
 class Client:

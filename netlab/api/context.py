@@ -20,9 +20,10 @@ class Context:
     identity  who the peer's certificate says it is; ``None`` without one
     state     a dict of this connection's own, the same in all of its calls: interceptors
               and methods keep there what they learn
+    remote    calls the caller, who may serve an api too: ``await ctx.remote.call("name")``
     """
 
-    __slots__ = ("_report", "identity", "method", "peer", "state")
+    __slots__ = ("_report", "identity", "method", "peer", "remote", "state")
 
     def __init__(
         self,
@@ -32,11 +33,13 @@ class Context:
         identity: Any = None,
         state: dict[str, Any] | None = None,
         report: Callable[[Any], None] | None = None,
+        remote: Any = None,
     ) -> None:
         self.method = method
         self.peer = peer
         self.identity = identity
         self.state: dict[str, Any] = {} if state is None else state
+        self.remote = remote
         self._report = report
 
     def progress(self, value: Any) -> None:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from importlib import import_module
 from types import FunctionType, MethodType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
@@ -308,6 +309,19 @@ class Api:
         super().__init_subclass__(**options)
         frame = sys._getframe(1)
         cls._description = _describe(cls, {**frame.f_locals, cls.__name__: cls})
+
+    # How netlab.message meets an api: it knows neither this class nor its modules, which
+    # are loaded when they are needed.
+
+    @staticmethod
+    def __message_factory__(app: Any) -> Any:
+        """The ``MessageFactory`` that serves ``app``, a class or an object of it."""
+        return import_module("netlab.api.server").ApiFactory(app)
+
+    @staticmethod
+    def __message_client__(app: Any, endpoint: Any, **options: Any) -> Any:
+        """What ``netlab.connect(endpoint, app)`` returns."""
+        return import_module("netlab.api.client").connect(endpoint, app, **options)
 
 
 def describe(api: type[Api] | Api) -> Description:

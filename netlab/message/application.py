@@ -21,7 +21,7 @@ def load_application(name: str) -> Application:
         name,
         BUILT_IN,
         _can_be_served,
-        bases="netlab.MessageProtocol or MessageFactory",
+        bases="netlab.MessageProtocol, netlab.MessageFactory or netlab.api.Api",
         example="shout:Shout",
     )
     return application
@@ -30,6 +30,8 @@ def load_application(name: str) -> Application:
 def _can_be_served(value: Any) -> bool:
     if isinstance(value, MessageFactory):
         return True
+    if hasattr(value, "__message_factory__"):  # an Api, or an object of one
+        return not hasattr(value, "_is_base")
     return (
         isinstance(value, type)
         and issubclass(value, (MessageProtocol, MessageFactory))

@@ -31,6 +31,7 @@ from netlab.errors import (
     LocalProtocolError,
     NetlabError,
     RemoteProtocolError,
+    ServerStopping,
     SlowPeer,
 )
 from netlab.framing import Framing
@@ -70,6 +71,7 @@ class MessageConnection:
         "_high_water",
         "_hub",
         "_inbox",
+        "_owing",
         "_peer_ended",
         "_queued",
         "_replies",
@@ -102,6 +104,7 @@ class MessageConnection:
         self._stopped = False  # closed, aborted or lost: the application hears no more
         self._peer_ended = False
         self._ending = False  # the peer or the server has ended: close when all is answered
+        self._owing = False
         self._began = 0.0
         self._frame_since: float | None = None
         self._waiting: list[Deferred[None]] | None = None
@@ -150,6 +153,24 @@ class MessageConnection:
         self._inbox = []
         self._replies.clear()
         self.stream.abort(reason)
+
+    @property
+    def owing(self) -> bool:
+        """Whether the application has answers to give that it will ``send`` by itself.
+
+        Until it says that it has not, the end of the peer's input and a stop of the server
+        wait for it, and the connection is not idle. It may set this at any time.
+        """
+        return self._owing
+
+    @owing.setter
+    def owing(self, owing: bool) -> None:
+        self._owing = owing
+        if not owing and not self._stopped:
+            stream = self.stream
+            stream.next_check = min(stream.next_check, stream.hub.now + 1.0)
+            if self._ending:
+                stream.hub.soon(self._maybe_finish)
 
     # -- as the stream's receiver
 
@@ -240,11 +261,19 @@ class MessageConnection:
         """See ``Receiver``: answers what has come whole, then closes."""
         self._peer_ended = True
         self._end_when_answered()
+        self._tell_ending(None)
         self._maybe_finish()
 
     def _end_when_answered(self) -> None:
         self._ending = True
         self._whole = _never_whole  # after each message, see whether it was the last
+
+    def _tell_ending(self, reason: NetlabError | None) -> None:
+        if not self._stopped:
+            try:
+                self.app.ending(reason)
+            except (Exception, SystemExit):
+                self._handler_failed(Failure())
 
     def can_write(self) -> None:
         """See ``Receiver``: whoever waited for the peer goes on."""
@@ -271,6 +300,8 @@ class MessageConnection:
                 return NEVER
         if limits.idle_timeout is not None:
             idle = self.stream.last_activity + limits.idle_timeout
+            if self._owing:
+                idle = max(idle, now + limits.idle_timeout)
             if now >= idle:
                 self.close(IdleTimeout(f"nothing came for {limits.idle_timeout:g} s"))
                 return self.stream.next_check
@@ -280,6 +311,7 @@ class MessageConnection:
     def drain(self) -> None:
         """See ``Receiver``: answers what the system has received, then closes."""
         self._end_when_answered()
+        self._tell_ending(ServerStopping("the server is stopping"))
         for _ in range(_DRAIN_READS):
             if self._busy() or not self.stream.read_more():
                 break
@@ -508,7 +540,7 @@ class MessageConnection:
 
     def _maybe_finish(self) -> None:
         """Closes if the peer or the server has ended and everything is answered."""
-        if self._busy() or self.stream.full:
+        if self._busy() or self._owing or self.stream.full:
             return
         if self._peer_ended:
             try:

@@ -55,6 +55,13 @@ class MessageProtocol:
     def disconnected(self, reason: NetlabError | None) -> None:
         """The connection is gone, called once; ``None`` is an orderly end."""
 
+    def ending(self, reason: NetlabError | None) -> None:
+        """The connection closes when everything that came is answered.
+
+        ``None``: the peer sends nothing more, but may still read; ``ServerStopping``: the
+        server stops. Write it if you send by yourself, to end what would never end.
+        """
+
     # -- calls, for you to use
 
     def send(self, message: bytes) -> Awaitable[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
@@ -27,11 +27,21 @@ from .protocol import MessageFactory, MessageProtocol
 
 DEFAULT_PORT = 8032
 
-Application = type[MessageProtocol] | type[MessageFactory] | MessageFactory
+
+
+class Served(Protocol):
+    """A class, or an object, that knows how messages serve it; an ``Api`` is one."""
+
+    @staticmethod
+    def __message_factory__(app: Any, /) -> MessageFactory:
+        """A factory that serves ``app``."""
+
+
+Application = type[MessageProtocol] | type[MessageFactory] | MessageFactory | Served
 
 
 def factory_for(app: Application) -> MessageFactory:
-    """A factory of ``app``: a protocol class, a factory class, or a factory.
+    """A factory of ``app``: a protocol class, a factory class, a factory, or an ``Api``.
 
     Raises ``ConfigurationError`` for anything else.
     """
@@ -43,8 +53,10 @@ def factory_for(app: Application) -> MessageFactory:
         factory = MessageFactory()
         factory.protocol = app
         return factory
+    if hasattr(app, "__message_factory__"):
+        return app.__message_factory__(app)
     raise ConfigurationError(
-        f"{app!r} cannot be served: give a subclass of MessageProtocol or of MessageFactory"
+        f"{app!r} cannot be served: give a subclass of MessageProtocol, MessageFactory or Api"
     )
 
 
