@@ -36,6 +36,7 @@ class CacheOptions(WebOptions):
             raise usage.UsageError("--origin is missing: give http://HOST[:PORT]")
         self.origin = self.read("origin", parse_origin)
         self.folder = self.read("cache", folder)
+        self.open_records()
 
 
 def cache_service(options: CacheOptions) -> WebService:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from twisted.python import usage
-
 import netlab.message as message
-from netlab.errors import ConfigurationError
 from netlab.framing import parse_framing
-from netlab.impair import parse_stream
-from netlab.ledger import open_key_log
-from netlab.options import CommonOptions, count, impairment, recorder, seconds, whole
-from netlab.transport import Detours, Limits, default_max_connections, loopback
-from netlab.transport.descriptors import allow_descriptors
+from netlab.options import count, seconds
+from netlab.transport import Limits, loopback
 from netlab.transport.service import ServerService
+
+from .streams import ON_THE_WAY, StreamOptions
 
 _DEFAULT = Limits()
 
 
-class MessageOptions(CommonOptions):
+class MessageOptions(StreamOptions):
     """Options of ``twistd netlab message``."""
 
     synopsis = "[--listen ENDPOINT]... [options]"
@@ -39,46 +35,23 @@ class MessageOptions(CommonOptions):
         count("high-water", _DEFAULT.high_water, "unsent bytes at which reading stops"),
         count("low-water", _DEFAULT.low_water, "and below which it goes on"),
         count("max-buffered", _DEFAULT.max_buffered, "unsent bytes at which a peer is cut"),
-        ["impair", "i", None, "what to do to connections, as in 'delay 50ms stall 1% 2s'"],
-        whole("seed", None, "of the impairments' fates: the same again"),
-        ["pcap", None, None, "file for a capture of what is said, decrypted (pcapng)"],
-        ["key-log", None, None, "file for TLS secrets, to decrypt other captures"],
+        *ON_THE_WAY,
     ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.listen: list[str] = []
-
-    def opt_listen(self, endpoint: str) -> None:
-        """Listen on this Twisted endpoint (tcp:, tcp6:, ssl:, tls:, unix:, systemd:,
-        haproxy:); may be given several times. tcp:8032 is every address of the machine."""
-        self.listen.append(endpoint)
-
-    opt_l = opt_listen
 
     def postOptions(self) -> None:
         """Builds the framing, the limits and the application, or says what is wrong."""
         super().postOptions()
         self.framing = self.read("framing", lambda name: parse_framing(name, self["max-message"]))
-        try:
-            names = [each for each in Limits.__dataclass_fields__ if each.replace("_", "-") in self]
-            self.limits = Limits(**{each: self[each.replace("_", "-")] for each in names})
-            allow_descriptors(self.limits.max_connections or default_max_connections())
-        except ConfigurationError as error:
-            raise usage.UsageError(str(error)) from error
+        self.limits = self.limits_of(Limits)
         self.app = self.read("app", message.load_application)
-        self.impair = impairment(self, parse_stream)
-        self.recorder = recorder(pcap=self["pcap"])
-        self.key_log = self.read("key-log", lambda path: path and open_key_log(path))
+        self.open_records()
 
 
 def message_service(options: MessageOptions) -> ServerService:
     """The service that ``options`` describe."""
     from twisted.internet import reactor
 
-    detours = None
-    if options.impair is not None or options.recorder is not None:
-        detours = Detours(options.impair, options.recorder)
+    on_the_way = options.on_the_way()
 
     def make_server() -> message.MessageServer:
         return message.MessageServer(
@@ -86,13 +59,10 @@ def message_service(options: MessageOptions) -> ServerService:
             reactor=reactor,
             framing=options.framing,
             limits=options.limits,
-            detours=detours,
-            key_log=options.key_log and options.key_log.write,
+            **on_the_way,
         )
 
     endpoints = options.listen or loopback(message.DEFAULT_PORT)
     service = ServerService("message", make_server, endpoints, grace=options["grace"])
-    for each in (options.recorder, options.key_log):
-        if each is not None:
-            service.when_stopped(each.close)
+    options.close_with(service)
     return service

@@ -62,6 +62,7 @@ class RfcOptions(WebOptions):
         self.folder = self.read("cache", folder)
         where: Path | None = self.read("mirror", folder)
         self.mirror = None if where is None else self.read("mirror", lambda _: Mirror(where))
+        self.open_records()
 
 
 def rfc_service(options: RfcOptions) -> WebService:

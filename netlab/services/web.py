@@ -15,12 +15,12 @@ from netlab.errors import ConfigurationError
 from netlab.escaping import escape
 from netlab.http import DEFAULT_PORT, HttpLimits, HttpServer, Request, Response
 from netlab.http.fetching import Fetcher, FetchLimits
-from netlab.options import CommonOptions, Parameter, count, seconds
-from netlab.transport import Log, default_max_connections, loopback
-from netlab.transport.descriptors import allow_descriptors
+from netlab.options import Parameter, count, seconds
+from netlab.transport import Log, loopback
 from netlab.transport.service import ServerService
 
 from .access import AccessFile
+from .streams import ON_THE_WAY, StreamOptions
 
 _DEFAULT = HttpLimits()
 _FETCH = FetchLimits()
@@ -36,6 +36,7 @@ HTTP: list[Parameter] = [
     seconds("body-timeout", _DEFAULT.body_timeout, "seconds for its body, and more for a long one"),
     seconds("write-timeout", _DEFAULT.write_timeout, "seconds a client may read nothing"),
     count("max-body", _DEFAULT.max_body, "longest body of a request in bytes"),
+    *ON_THE_WAY,
 ]
 CACHE: list[Parameter] = [
     count("max-cache", 1024, "MiB of the disk that it may take"),
@@ -45,37 +46,18 @@ CACHE: list[Parameter] = [
 ]
 
 
-class WebOptions(CommonOptions):
+class WebOptions(StreamOptions):
     """Options of a service on HTTP with a cache."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.listen: list[str] = []
-
-    def opt_listen(self, endpoint: str) -> None:
-        """Listen on this Twisted endpoint (tcp:, tcp6:, ssl:, tls:, unix:, systemd:,
-        haproxy:); may be given several times. tcp:8080 is every address of the machine."""
-        self.listen.append(endpoint)
-
-    opt_l = opt_listen
 
     def postOptions(self) -> None:
         """Builds the limits, or says what is wrong."""
         super().postOptions()
-        names = HttpLimits.__dataclass_fields__
+        self.limits = self.limits_of(HttpLimits)
+        head = self["upstream-timeout"]
         try:
-            self.limits = HttpLimits(
-                **{
-                    each: self[each.replace("_", "-")]
-                    for each in names
-                    if each.replace("_", "-") in self
-                }
-            )
-            head = self["upstream-timeout"]
             self.fetch_limits = FetchLimits() if head is None else FetchLimits(head_timeout=head)
-            allow_descriptors(self.limits.max_connections or default_max_connections())
         except ConfigurationError as error:
-            raise usage.UsageError(str(error)) from error
+            raise usage.UsageError(f"--upstream-timeout: {error}") from error
         self.access_log = self.read("access-log-format", self._access_log)
 
     def _access_log(self, written: str) -> AccessFile | None:
@@ -153,8 +135,10 @@ class WebService(ServerService):
         self._close: Callable[[], Deferred[None]] | None = None
         self._make_handler = make_handler
         self._options = options
+        self._on_the_way = options.on_the_way()
         endpoints: Sequence[str] = options.listen or loopback(DEFAULT_PORT)
         super().__init__(name, self._make_server, endpoints, grace=options["grace"])
+        options.close_with(self)
 
     @property
     def ports(self) -> list[int]:
@@ -171,6 +155,7 @@ class WebService(ServerService):
             limits=self._options.limits,
             name=str(self.name),
             access_log=self._options.access_log,
+            **self._on_the_way,
         )
 
     def _answer(self, request: Request) -> Any:
