@@ -223,3 +223,24 @@ class Running(WebCase):
         cache = self.start("cache", ORIGIN, f"--listen={LOOPBACK}")
         answer = await in_thread(ask, cache.ports[0], "/x")
         self.assertTrue(answer.startswith(b"HTTP/1.1 502 "), answer)
+
+
+class OnTheWay(WebCase):
+    async def test_pcap(self) -> None:
+        """A bad network, and a capture of what was said on it, for HTTP as well."""
+        capture = self.folder / "said.pcapng"
+        service = self.start(
+            *("rfc", f"--mirror={DATA}", "--offline", f"--cache={self.folder / 'cache'}"),
+            *(f"--listen={LOOPBACK}", "--impair=delay 1ms segment 100 200", "--seed=7"),
+            f"--pcap={capture}",
+        )
+        port = service.server.addresses[0].port
+        answer = await in_thread(ask, port, "/rfc/rfc2324.txt")
+        self.assertIn(text(2324), answer)
+        await service.stopService()
+        self.assertIn(b"GET /rfc/rfc2324.txt", capture.read_bytes())
+
+    def test_wrong(self) -> None:
+        self.assertIn("--impair", self.refused("cache", ORIGIN, "--impair=loss 10%"))
+        self.assertIn("--seed", self.refused("cache", ORIGIN, "--seed=7"))
+        self.assertIn("no such file", self.refused("cache", ORIGIN, "--pcap=/nonexistent/x"))
