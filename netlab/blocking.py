@@ -5,7 +5,9 @@
     with connect("tcp:localhost:8032") as client:
         print(client.request(b"hello"))
 
-For datagrams there is ``DatagramClient``, which is used in the same way.
+For datagrams there is ``DatagramClient``, which is used in the same way. With the class
+of an ``Api``, ``connect("tcp:localhost:8032", Calculator)``, the server's methods are
+called as if they were here: see ``netlab.api.blocking``.
 
 This is also an example of how a client on a stream is written. The framing turns
 messages into bytes and back, a ``Pipe`` moves the bytes, and what is between the

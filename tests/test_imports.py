@@ -22,7 +22,10 @@ SANS_IO = (
     *("netlab.ledger.packets", "netlab.ledger.pcapng", "netlab.ledger.records"),
     *("netlab.ledger.lines", "netlab.ledger.capture", "netlab.api.jsonrpc", "netlab.api.declare"),
     *("netlab.api.context", "netlab.api.description", "netlab.api.kinds", "netlab.api.signature"),
-    "netlab.api.wire",
+    *("netlab.api.wire", "netlab.api.openrpc", "netlab.api.reference", "netlab.api.dissector"),
+    *("netlab.api.vectors", "netlab.api.samples", "netlab.api.lua"),
+    *("netlab.api.rooms.names", "netlab.api.rooms.model", "netlab.api.rooms.store"),
+    "netlab.api.rooms.memory",
 )
 IMPURE = ("twisted", "socket", "ssl", "asyncio", "time", "logging", "select", "selectors", "os")
 SERVICES = ("message", "datagram", "http", "cache", "rfc", "api")
@@ -31,6 +34,7 @@ TOP = ("netlab.tap", "netlab.services", "netlab.options", "netlab.cli")
 CONVENIENCES = (
     *("netlab.message.server", "netlab.message.client"),
     *("netlab.datagram.server", "netlab.datagram.client", "netlab.http.server"),
+    "netlab.api.client",
 )
 NO_TWISTED = (
     *("netlab.ledger", "netlab.blocking", "netlab.blocking_datagram", "netlab.pipe", "netlab.cli"),
@@ -40,7 +44,7 @@ NO_TWISTED = (
     *("netlab.cache.store", "netlab.rfc.terminal", "netlab.rfc.search", "netlab.rfc.freshness"),
     *("netlab.rfc.coding", "netlab.rfc.asking", "netlab.rfc.keeping", "netlab.rfc.direct"),
     *("netlab.rfc.proxied", "netlab.rfc.metadata", "netlab.rfc.mirroring", "netlab.rfc.records"),
-    *("netlab.rfc.pace", "netlab.rfc.places"),
+    *("netlab.rfc.pace", "netlab.rfc.places", "netlab.api.blocking", "netlab.api.caller"),
 )
 LONGEST = 600
 

@@ -300,6 +300,10 @@ class Api:
 
     One object serves all connections: state that they share lives in its attributes.
     What is not declared cannot be called, and neither can a name with an underscore.
+
+    A connection that ends cancels its calls and subscriptions. An api that keeps more for
+    it, in ``ctx.state`` or by it, may have ``disconnected(self, ctx)``, a function or a
+    coroutine: it is called once for each connection, after that.
     """
 
     _description: Description

@@ -19,6 +19,11 @@ from netlab.escaping import escape
 
 COMMANDS = {
     "send": "Send messages to a server and print its replies.",
+    "call": "Call a method of a server and print its result.",
+    "describe": "Show what a server offers: methods, subscriptions and types.",
+    "docs": "Print the reference of an api, in Markdown.",
+    "dissector": "Print a Wireshark dissector of an api.",
+    "vectors": "Print test vectors of an api, for other languages.",
     "ping": "Send datagrams to a UDP echo and say what became of each.",
     "rfc": "Read an RFC, search them all, or copy them all into a folder.",
 }

@@ -10,6 +10,8 @@ from .protocol import Echo, MessageFactory, MessageProtocol
 from .server import Application
 
 BUILT_IN: dict[str, type[MessageProtocol] | type[MessageFactory]] = {"echo": Echo}
+ELSEWHERE = {"rooms": "netlab.api.rooms:Rooms"}
+"""Applications that stand on this package, and are loaded when they are asked for."""
 
 
 def load_application(name: str) -> Application:
@@ -18,8 +20,8 @@ def load_application(name: str) -> Application:
     Raises ``ConfigurationError``.
     """
     application: Application = load(
-        name,
-        BUILT_IN,
+        ELSEWHERE.get(name, name),
+        {**BUILT_IN, **ELSEWHERE},
         _can_be_served,
         bases="netlab.MessageProtocol, netlab.MessageFactory or netlab.api.Api",
         example="shout:Shout",
@@ -30,8 +32,8 @@ def load_application(name: str) -> Application:
 def _can_be_served(value: Any) -> bool:
     if isinstance(value, MessageFactory):
         return True
-    if hasattr(value, "__message_factory__"):  # an Api, or an object of one
-        return not hasattr(value, "_is_base")
+    if hasattr(value, "__message_factory__"):  # an Api, but for the base that brings this
+        return "__message_factory__" not in vars(value)
     return (
         isinstance(value, type)
         and issubclass(value, (MessageProtocol, MessageFactory))

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -34,6 +34,7 @@ CLIENT_LIMITS = Limits(idle_timeout=None)
 """A client waits for as long as its program wants to; the server hangs up on the idle."""
 
 R = TypeVar("R")
+A = TypeVar("A")
 Dial = Callable[[MessageConnection], Deferred[Stream]]
 
 
@@ -351,6 +352,7 @@ class _Session(MessageProtocol):
         self.client._disconnected(reason)
 
 
+@overload
 def connect(
     endpoint: str | IStreamClientEndpoint,
     *,
@@ -360,10 +362,37 @@ def connect(
     limits: Limits = CLIENT_LIMITS,
     ca_file: str | None = None,
     reactor: Any = None,
-) -> Opening[MessageClient]:
+) -> Opening[MessageClient]: ...
+@overload
+def connect(
+    endpoint: str | IStreamClientEndpoint,
+    api: type[A],
+    *,
+    framing: Framing | None = None,
+    timeout: float = 10.0,
+    reconnect: Backoff | None = None,
+    limits: Limits = CLIENT_LIMITS,
+    ca_file: str | None = None,
+    reactor: Any = None,
+    **options: Any,
+) -> Opening[type[A]]: ...
+def connect(
+    endpoint: str | IStreamClientEndpoint,
+    api: Any = None,
+    *,
+    framing: Framing | None = None,
+    timeout: float = 10.0,
+    reconnect: Backoff | None = None,
+    limits: Limits = CLIENT_LIMITS,
+    ca_file: str | None = None,
+    reactor: Any = None,
+    **options: Any,
+) -> Any:
     """Connects to a message server: ``client = await connect("tcp:localhost:8032")``.
 
     endpoint   a Twisted client endpoint string (``tcp:``, ``tls:``, ``unix:``) or object
+    api        a class that declares the server's methods: the client has them, and takes
+               the other options of ``netlab.api.connect``, too
     framing    ``LengthPrefix()`` unless given; it must be the server's
     timeout    seconds for connecting, and for waiting until connected again
     reconnect  a ``Backoff`` to connect again when the connection is lost
@@ -374,6 +403,14 @@ def connect(
     The result can be awaited, or entered with ``async with``, which closes the
     client at the end. Raises ``ConnectFailed`` and ``ConfigurationError``.
     """
+    if api is not None:
+        if not hasattr(api, "__message_client__"):
+            raise ConfigurationError(f"{api!r} is no class of methods: give a subclass of Api")
+        options |= {"framing": framing, "timeout": timeout, "reconnect": reconnect}
+        options |= {"limits": limits, "ca_file": ca_file, "reactor": reactor}
+        return api.__message_client__(api, endpoint, **options)
+    if options:
+        raise TypeError(f"connect() has no option {next(iter(options))!r} without an Api")
     if reactor is None:
         from twisted.internet import reactor
 

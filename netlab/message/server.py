@@ -28,7 +28,6 @@ from .protocol import MessageFactory, MessageProtocol
 DEFAULT_PORT = 8032
 
 
-
 class Served(Protocol):
     """A class, or an object, that knows how messages serve it; an ``Api`` is one."""
 

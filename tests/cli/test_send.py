@@ -192,7 +192,7 @@ class InProcess(SendCase):
 
     def test_help(self) -> None:
         for arguments, said in (
-            (["--help"], "send  Send messages to a server"),
+            (["--help"], "Send messages to a server"),
             (["-h"], "twistd -n netlab"),
             (["send", "--help"], "seq 3 | netlab send -"),
             (["--version"], "main 0."),

@@ -113,6 +113,9 @@ class DocumentTests(TestCase):
     def test_caching(self) -> None:
         self.follow_in_examples("docs/caching.md")
 
+    def test_api_classes(self) -> None:
+        self.follow_in_examples("docs/api_classes.md")
+
     def test_examples(self) -> None:
         self.follow_in_examples("examples/README.md")
 
@@ -127,7 +130,7 @@ class DocumentTests(TestCase):
     def test_every_block_is_run(self) -> None:
         """No block of another kind, and none in a document that no test follows."""
         followed = {"README.md", "examples/README.md"}
-        messages = ("tutorial", "framing", "testing", "deployment", "api")
+        messages = ("tutorial", "framing", "testing", "deployment", "api", "api_classes")
         datagrams = ("datagrams", "datagram_apps", "impairments")
         http = ("http", "rfc_library", "caching")
         followed |= {f"docs/{each}.md" for each in (*messages, *datagrams, *http)}

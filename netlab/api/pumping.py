@@ -1,0 +1,264 @@
+"""From an async iterator to a subscriber: items go as fast as credit and the connection allow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from netlab.errors import OutgoingFrameTooLong
+from netlab.transport.answers import begin
+
+from .declare import WhenSlow
+from .jsonrpc.errors import Code, RpcError, error_of
+from .jsonrpc.subscriptions import Publication
+from .wire import Wire
+
+if TYPE_CHECKING:
+    from .serving import Serving
+
+TURN = 64
+"""Items of one subscription that are sent before the others have their turn."""
+
+_NOTHING: Any = object()
+
+
+@runtime_checkable
+class Feed(Protocol):
+    """An iterator of which a subscription can be served without a coroutine.
+
+    For many subscribers to the same items: what a method returns may have these besides
+    ``__anext__``. They are used with ``when_slow="block"``.
+    """
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing comes after what is there."""
+
+    def take(self) -> Any:
+        """The next item, or ``None``: it is not there yet."""
+
+    def wait(self, wake: Callable[[], None]) -> None:
+        """Calls ``wake`` once, when ``take`` has something to give, or it has ended."""
+
+    def close(self) -> None:
+        """Nobody wants any more; harmless afterwards."""
+
+
+class FeedPump:
+    """A ``Pump`` of a ``Feed``."""
+
+    __slots__ = ("_connection", "_feed", "_over", "_waiting", "_wire", "publication")
+
+    def __init__(
+        self, connection: Serving, publication: Publication, feed: Feed, wire: Wire
+    ) -> None:
+        self.publication = publication
+        self._connection = connection
+        self._feed = feed
+        self._wire = wire
+        self._waiting = False
+        self._over = False
+
+    def start(self) -> None:
+        """Begins."""
+        self._go()
+
+    def stop(self) -> None:
+        """The subscriber wants no more."""
+        self._end(None)
+
+    def has_room(self) -> None:
+        """There is credit, or the connection takes more."""
+        if not self._waiting:
+            self._go()
+
+    def _wake(self) -> None:
+        self._waiting = False
+        self._go()
+
+    def _go(self) -> None:
+        connection, publication = self._connection, self.publication
+        try:
+            for _ in range(TURN):
+                if self._over or not publication.ready:
+                    return
+                if connection.full:
+                    connection.wants_room(self)
+                    return
+                item = self._feed.take()
+                if item is None:
+                    self._wait()
+                    return
+                connection.session.publish(publication, self._wire.result(item))
+                connection.flush()
+            connection.hub.soon(self._go)
+        except RpcError as error:
+            self._end(error)
+        except OutgoingFrameTooLong as error:
+            self._end(error_of(Code.ANSWER_TOO_LONG, f"an item: {error}"))
+        except (Exception, SystemExit):
+            self._end(connection.incident(publication.method))
+
+    def _wait(self) -> None:
+        if self._feed.ended:
+            self._end(None)
+        elif not self._waiting:
+            self._waiting = True
+            self._feed.wait(self._wake)
+
+    def _end(self, error: RpcError | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        try:
+            self._feed.close()
+        except Exception:
+            error = self._connection.incident(self.publication.method)
+        self._connection.pump_ended(self, error)
+
+
+class Pump:
+    """Sends the items of ``iterator`` as those of ``publication``, then its end.
+
+    With ``block`` the next item is asked for when it can be sent. Otherwise items are
+    taken as they come: one that cannot be sent waits until the next one takes its place
+    (``drop``), or ends the subscription (``close``).
+    """
+
+    __slots__ = (
+        "_connection",
+        "_dropped",
+        "_iterator",
+        "_newest",
+        "_room",
+        "_running",
+        "_sent",
+        "_stopped",
+        "_when_slow",
+        "_wire",
+        "publication",
+    )
+
+    def __init__(
+        self,
+        connection: Serving,
+        publication: Publication,
+        iterator: AsyncIterator[Any],
+        wire: Wire,
+        when_slow: WhenSlow,
+    ) -> None:
+        self.publication = publication
+        self._connection = connection
+        self._iterator = iterator
+        self._wire = wire
+        self._when_slow = when_slow
+        self._room: Deferred[None] | None = None
+        self._running: Deferred[None] | None = None
+        self._newest: Any = _NOTHING
+        self._dropped = 0
+        self._sent = 0
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begins; ``Serving.pump_ended`` is called at the end."""
+        running = begin(self._run())
+        if isinstance(running, Deferred):
+            self._running = running
+            if self._stopped:
+                running.cancel()
+
+    def stop(self) -> None:
+        """The subscriber wants no more: cancels what the iterator waits for."""
+        self._stopped = True
+        if self._running is not None:
+            self._running.cancel()
+
+    def has_room(self) -> None:
+        """There is credit, or the connection takes more: perhaps it can go on."""
+        if not self._ready():
+            if self.publication.ready:
+                self._connection.wants_room(self)
+            return
+        room, self._room = self._room, None
+        if room is not None:
+            room.callback(None)
+        elif self._newest is not _NOTHING:
+            newest, self._newest = self._newest, _NOTHING
+            self._send(newest)
+
+    # -- the loop
+
+    async def _run(self) -> None:
+        error: RpcError | None = None
+        connection = self._connection
+        try:
+            if self._when_slow == "block":
+                await self._wait_for_room()
+            async for item in self._iterator:
+                if self._stopped:
+                    break
+                await self._take(item)
+                if self._sent >= TURN:
+                    self._sent = 0
+                    await connection.next_turn()
+                if self._when_slow == "block":
+                    await self._wait_for_room()
+            if self._newest is not _NOTHING:
+                await self._wait_for_room()
+                self._send(self._newest)
+        except RpcError as raised:
+            error = raised
+        except OutgoingFrameTooLong as raised:
+            error = error_of(Code.ANSWER_TOO_LONG, f"an item: {raised}")
+        except CancelledError:
+            if not self._stopped:
+                error = connection.incident(self.publication.method)
+        except (Exception, SystemExit):
+            error = connection.incident(self.publication.method)
+        try:
+            close = getattr(self._iterator, "aclose", None)
+            if close is not None:
+                await close()
+        except CancelledError:
+            pass  # it was told to stop, and does
+        except (Exception, SystemExit):
+            error = connection.incident(self.publication.method)
+        connection.pump_ended(self, error)
+
+    async def _take(self, item: Any) -> None:
+        if self._ready() and self._newest is _NOTHING:
+            self._send(item)
+        elif self._when_slow == "close":
+            raise error_of(Code.SUBSCRIBER_TOO_SLOW)
+        elif self._when_slow == "drop":
+            self._dropped += self._newest is not _NOTHING
+            self._newest = item
+            self._connection.wants_room(self)
+            self._sent += 1  # an iterator that never waits lets others have their turn, too
+        else:  # others filled the connection while the item was made
+            await self._wait_for_room()
+            self._send(item)
+
+    async def _wait_for_room(self) -> None:
+        while not self._ready():
+            if self._stopped:
+                raise CancelledError
+            self._room = room = Deferred[None](self._give_up)
+            self._connection.wants_room(self)
+            await room
+
+    def _give_up(self, room: Deferred[None]) -> None:
+        self._room = None
+
+    def _ready(self) -> bool:
+        return self.publication.ready and not self._connection.full
+
+    def _send(self, item: Any) -> None:
+        if not self.publication.open:
+            return
+        dropped, self._dropped = self._dropped, 0
+        self._sent += 1
+        self._connection.session.publish(self.publication, self._wire.result(item), dropped=dropped)
+        self._connection.flush()
