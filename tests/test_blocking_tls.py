@@ -46,7 +46,7 @@ class Encrypted(PeerCase):
 
     def tls_client(self, script: Script, **options: Any) -> Client:
         endpoint = self.serve(script, context=self.context())
-        client = connect(endpoint, ca_file=self.ca_file, **options)
+        client: Client = connect(endpoint, ca_file=self.ca_file, **options)
         self.addCleanup(client.abort)
         return client
 
