@@ -107,7 +107,7 @@ class PeerCase(SynchronousTestCase):
 
     def client(self, script: Script, **options: Any) -> Client:
         """A client of ``script``, cut off when the test is over."""
-        client = connect(self.serve(script), **options)
+        client: Client = connect(self.serve(script), **options)
         self.addCleanup(client.abort)
         return client
 

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netlab import LengthPrefix, MessageProtocol
 from netlab.message.connection import BUDGET
-from netlab.testing import pair, serve
+from netlab.testing import Pair, pair, serve
 
 from .support import Broken, Recording, Waiting, frames, handling, logged
 
@@ -42,7 +42,9 @@ class Kinds(SynchronousTestCase):
             pass
 
         for kind in (bytes, bytearray, memoryview, Mine):
-            with pair(handling(lambda self, message, kind=kind: kind(message))) as link:  # type: ignore[misc]
+            app: Any = handling(lambda self, message, kind=kind: kind(message))  # type: ignore[misc]
+            link: Pair
+            with pair(app) as link:
                 for message in (b"", b"hello", b"x" * 40_000):
                     self.assertEqual(link.run(link.client.request(message)), message)
                 self.assertEqual(link.stats.messages_out, 3)
