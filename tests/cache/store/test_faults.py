@@ -202,7 +202,8 @@ class Faults(StoreCase):
         self.store._known.clear()
         self.assertEqual(self.store.entries(KEY), ())
         other = put(self.store, entry(OTHER), b"other")
-        self.assertEqual(self.store.entries(OTHER), (other,))
+        # It is given until the thread that would store it finds that it cannot.
+        self.assertIn(self.store.entries(OTHER), ((other,), ()))
         self.store.flush()
         self.assertEqual(self.store.entries(OTHER), ())
         self.assertEqual(self.store.purge(KEY), 1)
