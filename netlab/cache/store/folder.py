@@ -139,7 +139,10 @@ class Folder:
     def sync(self, subfolders: set[str]) -> None:
         """Makes sure that the names in these folders survive a power cut."""
         for each in subfolders:
-            descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:  # set aside meanwhile: nothing in it is wanted any more
+                continue
             try:
                 os.fsync(descriptor)
             finally:
