@@ -35,21 +35,28 @@ def progress_bar() -> Iterator[Callable[[Report], None]]:
         MofNCompleteColumn(),
         TextColumn("files"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[searchable]:,} searchable"),
         TextColumn("{task.fields[failed]}", style="red"),
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("", total=None, failed="")
+        task = bar.add_task("", total=None, searchable=0, failed="")
 
         def show(report: Report) -> None:
             failed = f"{len(report.failed):,} failed" if report.failed else ""
-            bar.update(task, total=report.total, completed=report.done, failed=failed)
+            bar.update(
+                task,
+                total=report.total,
+                completed=report.done,
+                searchable=report.searchable,
+                failed=failed,
+            )
 
         yield show
 
 
 def report_text(report: Report, folder: str) -> str:
-    """The last line."""
+    """The last lines."""
     there = report.kept + report.same + report.fetched
     parts = [f"{report.fetched:,} fetched"]
     if report.same:
@@ -62,20 +69,25 @@ def report_text(report: Report, folder: str) -> str:
     if left:
         parts.append(f"{left:,} not asked for")
     files = f"{there:,} files" if there == report.total else f"{there:,} of {report.total:,} files"
-    return f"{files} in {escape(folder)}: {', '.join(parts)}"
+    text = f"{files} in {escape(folder)}: {', '.join(parts)}"
+    return f"{text}\n{report.searchable:,} texts can be searched" if report.searchable else text
 
 
 def failures_text(report: Report) -> Iterator[str]:
-    """Which files did not come, and why, in lines."""
+    """Which files did not come, and why, and what else went wrong, in lines."""
     reasons: dict[str, list[str]] = {}
     for name, why in report.failed:
         reasons.setdefault(why, []).append(name)
     for why, names in reasons.items():
         text = f"{', '.join(_ranges(names))}: {escape(why, None)}"
         yield from wrap(f"netlab: {text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-    if report.why:
-        text = f"netlab: stopped asking: {escape(report.why, None)}"
-        yield from wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    for what, why in (
+        ("stopped asking", report.why),
+        ("not all texts can be searched", report.unsearched),
+    ):
+        if why:
+            text = f"netlab: {what}: {escape(why, None)}"
+            yield from wrap(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _ranges(names: list[str]) -> list[str]:

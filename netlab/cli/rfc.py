@@ -285,7 +285,7 @@ def info(name: tuple[str, ...], server: str | None, upstream: str | None, offlin
 def mirror(
     ctx: click.Context, folder: Path, upstream: str, forms: tuple[str, ...], jobs: int
 ) -> None:
-    """Copy all RFCs into DIR, with the index and the errata.
+    """Copy all RFCs into DIR, with the index and the errata, and make them searchable.
 
     What is there already is not fetched again, so the same command goes on where it was
     interrupted, and brings the folder up to date later. Serve it with
@@ -308,7 +308,7 @@ def mirror(
     for line in failures_text(report):
         click.echo(line, err=True)
     click.echo(report_text(report, os.fspath(folder)))
-    ctx.exit(1 if report.failed or report.why else 0)
+    ctx.exit(1 if report.failed or report.why or report.unsearched else 0)
 
 
 def _document(library: Direct | Proxied, name: Name, section: str) -> _Page:

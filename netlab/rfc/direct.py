@@ -22,6 +22,7 @@ from netlab.cache.store import Store, open_store
 from netlab.errors import ConfigurationError
 from netlab.escaping import escape
 from netlab.rfc.asking import Asker, NotThere, OutOfReach
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.errata import Erratum, parse_errata
 from netlab.rfc.index import Entry, UnreadableListing, parse_index
 from netlab.rfc.keeping import Keeping, Kept, NotAtHand
@@ -29,7 +30,7 @@ from netlab.rfc.metadata import parse_metadata
 from netlab.rfc.names import Form, Listing, Name, Series
 from netlab.rfc.pagination import decode
 from netlab.rfc.results import Results
-from netlab.rfc.search import Search, SearchFailed
+from netlab.rfc.search import Search
 
 _MADE_OF = "search.index"  # the file that says which index the search was made of
 _MOST_MEMBERS = 100  # RFCs in a sub-series; BCP 9 has seven

@@ -1,7 +1,7 @@
 """All RFCs into a folder, which ``twistd netlab rfc --mirror`` serves.
 
 What is there is not fetched again: see ``Mirroring``. A file gets its name when all of it
-is on the disk.
+is on the disk. Texts are taken into the search while others come.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from netlab.rfc.asking import Asker, NotThere, OutOfReach, Reply
 from netlab.rfc.errata import parse_errata
 from netlab.rfc.freshness import DOCUMENT_LIFETIME
 from netlab.rfc.index import Index, UnreadableListing, parse_index
+from netlab.rfc.indexing import Indexing
 from netlab.rfc.names import Form, Listing
 from netlab.rfc.pace import Pace
-from netlab.rfc.records import Record, Records
+from netlab.rfc.records import Record, Records, search_of
 
 _MISSING = "the upstream has no such file"
 _TRIES = 3  # for one file
@@ -65,6 +66,10 @@ class Report:
     failed: list[tuple[str, str]] = field(default_factory=list)
     why: str = ""
     """Why it ended before all was asked for; or empty."""
+    searchable: int = 0
+    """How many texts can be searched."""
+    unsearched: str = ""
+    """Why not all of them can be; or empty."""
 
     @property
     def done(self) -> int:
@@ -110,6 +115,7 @@ class Mirroring:
         self._pace = Pace(rest)
         self._askers = [Asker(base) for _ in range(jobs)]
         self._records = Records(folder)
+        self._indexing = Indexing(folder, search_of(folder))
         self._came: Queue[_Came | None] = Queue(_AHEAD)
         self._taking = Lock()
 
@@ -124,13 +130,36 @@ class Mirroring:
 
         Raises ``OutOfReach`` if there is no index.
         """
+
+        def tell() -> None:
+            self.report.searchable = self._indexing.count
+            progress(self.report)
+
         index = self._index()
         self._errata()
+        self._indexing.start(index.entries.values())
+        try:
+            self._copy(index, tell)
+        except BaseException:
+            self._indexing.stop()
+            raise
+        self._indexing.finish(tell)
+        tell()
+        self.report.unsearched = self._indexing.why
+        return self.report
+
+    def _copy(self, index: Index, tell: Callable[[], None]) -> None:
+        """Fetches the documents that are not there."""
         files = list(self._wanted(index))
         self.report.total += len(files)
-        wanted = [each for each in files if not self._is_there(each.name)]
-        self.report.kept += len(files) - len(wanted)
-        progress(self.report)
+        wanted = []
+        for file in files:
+            if self._is_there(file.name):
+                self.report.kept += 1
+                self._indexing.put(file.name, is_new=False)
+            else:
+                wanted.append(file)
+        tell()
         ahead = iter(wanted)
         threads = [
             Thread(target=self._work, args=(asker, ahead), daemon=True) for asker in self._askers
@@ -151,14 +180,13 @@ class Mirroring:
                 if len(batch) >= _BATCH or time.monotonic() >= soon or not working:
                     self._publish(batch)
                     batch = []
-                    progress(self.report)
+                    tell()
                     soon = time.monotonic() + _OFTEN
         except BaseException:
             self._break_off(threads, batch)
             self._publish(batch)
             raise
         self.report.why = self._pace.why
-        return self.report
 
     def _break_off(self, threads: list[Thread], batch: list[_Came]) -> None:
         """Ends the threads; what they still brought comes into ``batch``."""
@@ -323,10 +351,12 @@ class Mirroring:
         for came in batch:
             if came.record is None:
                 self.report.failed.append((came.name, came.why))
-            elif came.place is None:
+                continue
+            if came.place is None:
                 self.report.same += 1
             else:
                 self.report.fetched += 1
+            self._indexing.put(came.name, is_new=came.place is not None)
 
 
 def _retry_after(reply: Reply, now: float) -> float | None:

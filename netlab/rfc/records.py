@@ -1,7 +1,8 @@
 """What a mirror has: written down beside the documents, so that it can be gone on with.
 
 ``.netlab-mirror/`` in the folder holds ``lock``, ``records``, which has a line for each
-file, and ``new/``, where files are until they are complete.
+file, and ``new/``, where files are until they are complete. ``search.sqlite`` is there, too:
+see ``netlab.rfc.indexing``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from netlab.fields import parse_entity_tag
 
 _FOLDER = ".netlab-mirror"
 _LINE = re.compile(r"([a-z0-9.-]{1,40}) ([0-9]{1,12}) ([0-9]{1,12}) ?(.*)", re.ASCII)
+
+
+def search_of(folder: Path) -> Path:
+    """Where the search over the mirror in ``folder`` is, if there is one."""
+    return folder / _FOLDER / "search.sqlite"
 
 
 class Record(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from twisted.python import usage
 from netlab.cache.gateway import Gateway
 from netlab.errors import ConfigurationError
 from netlab.escaping import escape
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.freshness import FRESHNESS, OPTIONS, TROUBLED
 from netlab.rfc.names import parse_base
 from netlab.rfc.places import DEFAULT_UPSTREAM, default_folder
@@ -19,7 +21,8 @@ from netlab.rfc.proxy.library import Library
 from netlab.rfc.proxy.mirror import Mirror
 from netlab.rfc.proxy.site import Site
 from netlab.rfc.proxy.source import Source
-from netlab.rfc.search import Search, SearchFailed
+from netlab.rfc.records import search_of
+from netlab.rfc.search import Search
 
 from .web import CACHE, HTTP, Backend, WebOptions, WebService, folder
 
@@ -76,7 +79,9 @@ def rfc_service(options: RfcOptions) -> WebService:
             backend.only_memory("this user has no folder for caches; --cache names one")
         directory = None if backend.directory is None else backend.directory.parent
         try:
-            search = _open_search(backend, directory, lambda number: library.plain_text(number))
+            search = _open_search(
+                backend, directory, options.mirror, lambda number: library.plain_text(number)
+            )
         except BaseException:
             backend.close()
             raise
@@ -110,9 +115,15 @@ def rfc_service(options: RfcOptions) -> WebService:
 
 
 def _open_search(
-    backend: Backend, directory: Path | None, texts: Callable[[int], str | None]
+    backend: Backend,
+    directory: Path | None,
+    mirror: Mirror | None,
+    texts: Callable[[int], str | None],
 ) -> Search:
-    """The search in ``directory``; in memory if nobody asked for that folder, and it fails."""
+    """The search that the mirror has, if it has one; or else that in ``directory``.
+
+    In memory if nobody asked for that folder, and it fails.
+    """
 
     def opened(path: str | Path) -> Search:
         search = Search(path, texts)
@@ -125,6 +136,12 @@ def _open_search(
             ) from None
         return search
 
+    made = None if mirror is None else search_of(mirror.path)
+    if made is not None and os.access(made, os.W_OK):
+        try:
+            return opened(made)
+        except ConfigurationError as error:
+            backend.tell(f"the search that comes with the mirror is not used: {error}")
     if directory is None:
         return opened(":memory:")
     try:

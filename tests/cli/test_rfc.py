@@ -251,10 +251,21 @@ class Mirror(RfcCase):
         result = self.mirror()
         there = f"16 files in {self.folder / 'rfc'}: "
         self.assertEqual((result.exit_code, result.stderr), (0, ""))
-        self.assertEqual(result.stdout, f"{there}16 fetched\n")
+        searchable = "14 texts can be searched\n"
+        self.assertEqual(result.stdout, f"{there}16 fetched\n{searchable}")
         self.assertEqual(
-            self.mirror().stdout, f"{there}0 fetched, 2 not changed, 14 there before\n"
+            self.mirror().stdout,
+            f"{there}0 fetched, 2 not changed, 14 there before\n{searchable}",
         )
+
+    def test_no_search(self) -> None:
+        """The documents are there all the same."""
+        (self.folder / "rfc" / ".netlab-mirror" / "search.sqlite").mkdir(parents=True)
+        result = self.mirror()
+        self.assertEqual((result.exit_code, result.stdout.count("\n")), (1, 1))
+        self.assertIn("16 files in ", result.stdout)
+        said = "netlab: not all texts can be searched: search index "
+        self.assertTrue(" ".join(result.stderr.split()).startswith(said), result.stderr)
 
     def test_failures(self) -> None:
         for number in (768, 793):

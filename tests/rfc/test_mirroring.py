@@ -22,6 +22,11 @@ DOCUMENTS = 14
 FILES = DOCUMENTS + 2  # the index and the errata
 
 
+def report_of(total: int = FILES, **counts: Any) -> Report:
+    """The report when all documents are there."""
+    return Report(total, searchable=DOCUMENTS, **counts)
+
+
 class MirroringCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.upstream = Upstream(editor())
@@ -68,7 +73,7 @@ class MirroringCase(SynchronousTestCase):
 class Whole(MirroringCase):
     def test_all(self) -> None:
         report = self.mirror()
-        self.assertEqual(report, Report(FILES, fetched=FILES))
+        self.assertEqual(report, report_of(fetched=FILES))
         self.assertEqual(len(self.names()), FILES)
         self.assertTrue(self.is_whole())
         self.assertLessEqual(self.upstream.connections, 4)
@@ -79,7 +84,7 @@ class Whole(MirroringCase):
     def test_again(self) -> None:
         self.mirror()
         report = self.mirror()
-        self.assertEqual(report, Report(FILES, kept=DOCUMENTS, same=2))
+        self.assertEqual(report, report_of(kept=DOCUMENTS, same=2))
         self.assertEqual({path.rpartition("/")[2] for path in self.upstream.paths},
                          {"rfc-index.xml", "errata.json"})  # fmt: skip
 
@@ -87,7 +92,7 @@ class Whole(MirroringCase):
         self.mirror()
         self.now += DOCUMENT_LIFETIME + 1
         self.upstream.pages["/rfc/rfc768.txt"] = b"another edition"
-        self.assertEqual(self.mirror(), Report(FILES, same=FILES - 1, fetched=1))
+        self.assertEqual(self.mirror(), report_of(same=FILES - 1, fetched=1))
         self.assertTrue(self.is_whole())
         self.assertEqual(self.mirror().kept, DOCUMENTS)
 
@@ -104,7 +109,10 @@ class Whole(MirroringCase):
         self.mirror()
         (self.folder / "rfc768.txt").write_bytes(b"half of i")
         (self.folder / "rfc793.txt").unlink()
-        self.assertEqual(self.mirror(), Report(FILES, kept=DOCUMENTS - 2, same=2, fetched=2))
+        self.assertEqual(
+            self.mirror(),
+            report_of(kept=DOCUMENTS - 2, same=2, fetched=2),
+        )
         self.assertTrue(self.is_whole())
 
     def test_from_elsewhere(self) -> None:
@@ -115,7 +123,7 @@ class Whole(MirroringCase):
         file.write_bytes(page)
         os.utime(file, (1, 1))
         (self.folder / "notes").write_text("mine")
-        self.assertEqual(self.mirror(), Report(FILES, same=1, fetched=FILES - 1))
+        self.assertEqual(self.mirror(), report_of(same=1, fetched=FILES - 1))
         self.assertEqual(file.stat().st_mtime, 1)
         self.assertEqual((self.folder / "notes").read_text(), "mine")
 
@@ -152,7 +160,7 @@ class Listings(MirroringCase):
     def test_no_errata(self) -> None:
         del self.upstream.pages["/errata.json"]
         report = self.mirror()
-        self.assertEqual(report, Report(FILES - 1, fetched=FILES - 1))
+        self.assertEqual(report, report_of(total=FILES - 1, fetched=FILES - 1))
         self.assertIn("has no errata.json", self.told[0])
 
     def test_out_of_reach(self) -> None:
@@ -185,7 +193,7 @@ class Failures(MirroringCase):
             return Answer(b"oh", 503, (("Retry-After", "0"),)) if first else Answer(b"tea")
 
         self.upstream.pages["/rfc/rfc768.txt"] = once
-        self.assertEqual(self.mirror(), Report(FILES, fetched=FILES))
+        self.assertEqual(self.mirror(), report_of(fetched=FILES))
 
     def test_it_stops_asking(self) -> None:
         for path in self.upstream.pages:
@@ -264,4 +272,7 @@ class Interrupted(MirroringCase):
         self.assertEqual((report.fetched, report.failed), (2 + 3, []))  # RFCs 20, 237, 768
         self.assertTrue(self.is_whole())
         self.upstream.pages["/rfc/rfc793.txt"] = whole
-        self.assertEqual(self.mirror(), Report(FILES, kept=3, same=2, fetched=DOCUMENTS - 3))
+        self.assertEqual(
+            self.mirror(),
+            report_of(kept=3, same=2, fetched=DOCUMENTS - 3),
+        )

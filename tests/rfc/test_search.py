@@ -17,9 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.errors import ConfigurationError
 from netlab.rfc import search as module
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.index import Entry
 from netlab.rfc.pagination import decode
-from netlab.rfc.search import Search, SearchFailed
+from netlab.rfc.search import Search
 from tests.rfc.support import index, text
 
 AT_HAND = (237, 768, 2324, 9515)
@@ -263,15 +264,16 @@ class Filling(Case):
 
     def test_batches(self) -> None:
         """Every text of many is there, whatever the size of a transaction."""
-        self.patch(module, "_BATCH", 3)
+        self.patch(module, "_GROUP", 2)
+        self.patch(module, "_GROUPS", 2)
         pairs = [(number, b"number%d" % number) for number in range(1, 11)]
         self.assertEqual(self.search.add_texts(iter(pairs)), 10)
         self.assertEqual(self.search.at_hand(), tuple(range(1, 11)))
         self.assertEqual(self.numbers("number10"), [10])
 
     def test_broken_off(self) -> None:
-        """If the texts end with an error, whole batches stay, and nothing else."""
-        self.patch(module, "_BATCH", 2)
+        """If the texts end with an error, whole groups stay, and nothing else."""
+        self.patch(module, "_GROUP", 2)
 
         def texts() -> object:
             yield from ((number, b"word") for number in (1, 2, 3))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import deferLater
 from twisted.logger import globalLogPublisher
 
+from netlab.rfc.indexing import Indexing
+from netlab.rfc.records import search_of
+from netlab.rfc.search import Search
 from tests.rfc.support import DATA, text
 from tests.services.test_web import WebCase, ask, reactor
 from tests.test_tap import LOOPBACK
@@ -27,8 +31,8 @@ class Folders(WebCase):
         if event["log_level"].name in ("warn", "error", "critical"):
             self.said.append(str(event.get("text", event)))
 
-    def serve(self, *more: str) -> Any:
-        return self.start("rfc", "--offline", f"--mirror={DATA}", f"--listen={LOOPBACK}", *more)
+    def serve(self, *more: str, mirror: Path = DATA) -> Any:
+        return self.start("rfc", "--offline", f"--mirror={mirror}", f"--listen={LOOPBACK}", *more)
 
     async def assert_serves(self, rfc: Any) -> None:
         """Documents, the index and the search are there."""
@@ -52,6 +56,37 @@ class Folders(WebCase):
         await self.assert_memory("kept in memory only: cache folder .* is using it")
         await self.assert_serves(first)
         self.assertEqual(len(self.said), 1)
+        self.assertTrue((self.folder / "netlab" / "rfc" / "search.sqlite").exists())
+
+    def mirror(self) -> Path:
+        """A mirror with a search, as ``netlab rfc mirror`` makes one."""
+        mirror = self.folder / "mirror"
+        shutil.copytree(DATA, mirror)
+        search_of(mirror).parent.mkdir()
+        indexing = Indexing(mirror, search_of(mirror))
+        indexing.put("rfc2324.txt", is_new=True)
+        indexing.start([])
+        indexing.finish(lambda: None)
+        return mirror
+
+    async def test_search_of_the_mirror(self) -> None:
+        """The search that comes with a mirror is used, and goes on in there."""
+        mirror = self.mirror()
+        rfc = self.serve(mirror=mirror)
+        await self.assert_serves(rfc)
+        await rfc.parent.stopService()
+        self.assertEqual(self.said, [])
+        self.assertEqual(list((self.folder / "netlab" / "rfc").glob("search*")), [])
+        with Search(search_of(mirror)) as search:
+            self.assertEqual(search.search("coffee").hits[0].entry.title[:10], "Hyper Text")
+
+    async def test_search_of_the_mirror_is_damaged(self) -> None:
+        mirror = self.mirror()
+        search_of(mirror).write_bytes(b"no database" * 1000)
+        rfc = self.serve(mirror=mirror)
+        await self.assert_serves(rfc)
+        await rfc.parent.stopService()
+        self.assertRegex(self.said[0], "the search that comes with the mirror is not used: .*")
         self.assertTrue((self.folder / "netlab" / "rfc" / "search.sqlite").exists())
 
     async def test_no_home(self) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from netlab.http import Request, RequestError, Response
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.index import Entry
 from netlab.rfc.names import Name, NotAName, Series, parse_name
-from netlab.rfc.search import SearchFailed
 from netlab.transport import Log
 
 from .library import Library

@@ -15,16 +15,18 @@ from netlab.cache.policy import cache_key
 from netlab.cache.store import Store, StoreFailed
 from netlab.fields import Fields
 from netlab.http import Request, Response
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.index import Entry
 from netlab.rfc.names import Form, Listing, Name, Series
 from netlab.rfc.pagination import decode
 from netlab.rfc.results import Results
-from netlab.rfc.search import Search, SearchFailed
+from netlab.rfc.search import Search
+from netlab.rfc.texts import LONGEST_TEXT, read_text
 from netlab.transport import Log
 
 from .contents import NotThere, awaited, content_of, let_go, stored_content
 from .listings import Listings
-from .mirror import LONGEST_TEXT, Mirror, read_text
+from .mirror import Mirror
 from .source import Source
 from .working import Threads
 

@@ -16,10 +16,11 @@ from netlab.cache.store import Store
 from netlab.escaping import escape
 from netlab.fields import Fields
 from netlab.http import Request
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.errata import Erratum, parse_errata
 from netlab.rfc.index import LONGEST, Index, UnreadableListing, parse_index
 from netlab.rfc.names import Listing
-from netlab.rfc.search import Search, SearchFailed
+from netlab.rfc.search import Search
 from netlab.transport import Log
 
 from .contents import NotThere, awaited, content_of

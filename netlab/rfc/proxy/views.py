@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 from netlab.http import Request, RequestError, Response
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.names import Name, NotAName, Series, parse_name
 from netlab.rfc.pages import front_page, info_page, library_page, results_page, series_page
-from netlab.rfc.search import SearchFailed
 from netlab.transport import Log
 
 from .contents import NotThere

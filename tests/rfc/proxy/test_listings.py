@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from netlab.rfc.search import SearchFailed
+from netlab.rfc.database import SearchFailed
 from tests.rfc.support import index_data, text
 
 from .support import HTML, REFUSED, SiteCase

@@ -6,9 +6,9 @@ import gzip
 from unittest import mock
 from urllib.parse import quote
 
+from netlab.rfc.database import SearchFailed
 from netlab.rfc.proxy import rendered
 from netlab.rfc.proxy.rendered import Rendered
-from netlab.rfc.search import SearchFailed
 from tests.rfc.support import Page, text
 
 from .support import HTML, REFUSED, SiteCase, Visit
