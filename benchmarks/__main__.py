@@ -16,6 +16,7 @@ BENCHMARKS = {
     "message": "messages on TCP: CPU per message, memory of idle connections",
     "datagram": "datagrams on UDP: CPU per datagram, echoed and impaired",
     "http": "documents over HTTP: CPU per request, beside caches and Twisted's own",
+    "library": "a collection of RFCs: mirrored, made searchable, searched",
 }
 
 
