@@ -82,6 +82,64 @@ class Lab(Api):
             yield number
 '''
 
+LANGUAGE_SERVER = '''
+from typing import Any
+
+from msgspec import Struct
+
+from netlab.api import Api, Context, method
+
+
+class Document(Struct):
+    uri: str
+    text: str = ""
+
+
+class Position(Struct):
+    line: int
+    character: int
+
+
+class Lab(Api):
+    """A language server: hovering over a line tells how long it is."""
+
+    @method
+    def initialize(
+        self,
+        capabilities: dict[str, Any],
+        processId: int | None = None,
+        clientInfo: Any = None,
+        rootUri: str | None = None,
+        rootPath: str | None = None,
+        locale: str | None = None,
+        initializationOptions: Any = None,
+        trace: str | None = None,
+        workspaceFolders: list[Any] | None = None,
+    ) -> dict[str, Any]:
+        return {"capabilities": {"hoverProvider": True, "textDocumentSync": 1}}
+
+    @method
+    def initialized(self) -> None:
+        pass
+
+    @method(name="textDocument/didOpen")
+    def opened(self, textDocument: Document, ctx: Context) -> None:
+        ctx.state[textDocument.uri] = textDocument.text.splitlines()
+
+    @method(name="textDocument/hover")
+    def hover(self, textDocument: Document, position: Position, ctx: Context) -> dict[str, Any]:
+        line = ctx.state[textDocument.uri][position.line]
+        return {"contents": {"kind": "plaintext", "value": f"{len(line)} characters"}}
+
+    @method
+    def shutdown(self) -> None:
+        pass
+
+    @method
+    def exit(self) -> None:
+        pass
+'''
+
 EXPECTED = {
     "by position": 3,
     "by name": 3,
@@ -113,9 +171,9 @@ def node_has(package: str) -> bool:
 
 
 class InteropTests(SystemCase):
-    def converse(self, framing: str, *command: str) -> dict[str, Any]:
+    def converse(self, framing: str, *command: str, app: str = APP) -> dict[str, Any]:
         """What a client says came of its calls."""
-        self.write_app("lab", APP)
+        self.write_app("lab", app)
         server = self.serve("--app=lab:Lab", f"--framing={framing}")
         program, name = command
         client = self.run_program(program, str(CLIENTS / name), str(server.port))
@@ -133,6 +191,13 @@ class InteropTests(SystemCase):
         """The client of Python's most used library of language servers."""
         seen = self.converse("content-length", sys.executable, "pygls_client.py")
         self.assert_as_expected(seen, "batch")
+
+    def test_editor(self) -> None:
+        """An editor and its language server, from ``initialize`` to ``exit``."""
+        command = (sys.executable, "editor.py")
+        seen = self.converse("content-length", *command, app=LANGUAGE_SERVER)
+        wanted = {"hovers": True, "hover": "10 characters", "definition": -32601}
+        self.assertEqual(seen, wanted)
 
     def test_vscode(self) -> None:
         """The client of VS Code."""
