@@ -158,6 +158,7 @@ EXPECTED = {
     "told": ["hello"],
 }
 CLIENTS = Path(__file__).with_name("clients")
+ABSENT = "Node does not find {}: npm install it, and set NODE_PATH"
 
 
 def node_has(package: str) -> bool:
@@ -202,7 +203,7 @@ class InteropTests(SystemCase):
     def test_vscode(self) -> None:
         """The client of VS Code."""
         if not node_has("vscode-jsonrpc/node"):
-            self.skipTest("Node does not find vscode-jsonrpc: see NODE_PATH")
+            self.skipTest(ABSENT.format("vscode-jsonrpc"))
         seen = self.converse("content-length", "node", "vscode_client.js")
         self.assert_as_expected(seen, "batch", "number as id")
 
@@ -215,7 +216,7 @@ class InteropTests(SystemCase):
     def test_jayson(self) -> None:
         """Lines, and a connection for each call."""
         if not node_has("jayson/promise"):
-            self.skipTest("Node does not find jayson: see NODE_PATH")
+            self.skipTest(ABSENT.format("jayson"))
         seen = self.converse("line", "node", "jayson_client.js")
         kept = ("by position", "by name", "text", "refused", "unknown", "batch", "told")
         self.assert_as_expected(seen, *(EXPECTED.keys() - set(kept)))
