@@ -18,7 +18,8 @@ What a block of code in a document means to the reader:
 ``sh``       README's two one-liners.
 ``text``     is not run, but after ``<!-- log -->`` it is what the server logs, after
              ``<!-- log: origin -->`` what the origin prints, after
-             ``<!-- reads: FRAMING -->`` what a decoder makes of reads, and after
+             ``<!-- wire -->`` what a client says to the server in lines (see ``wire.py``),
+             after ``<!-- reads: FRAMING -->`` what a decoder makes of reads, and after
              ``<!-- tree -->`` the tree of exceptions.
 
 A server shall listen on a free port of the loopback interface and not on 8032 or 8007,
@@ -57,6 +58,7 @@ from ..examples.processes import (
     run,
 )
 from .editor import Editor
+from .wire import converse
 
 DOCUMENTS = sorted(
     [
@@ -350,6 +352,8 @@ class Session:
         if server is not None:
             lines = ("...", *block.lines, "...")
             server.wait_for(lambda said: self.matches(lines, said))
+        if block.comment == "wire":
+            converse(self.case, block.lines, self.ports.plain, block.where)
 
     def matches(self, expected: tuple[str, ...], said: str) -> bool:
         wanted = tuple(self.ports.command(each) for each in expected)

@@ -28,6 +28,8 @@ import netlab.http
 import netlab.impair
 import netlab.ledger
 from netlab import blocking, errors
+from netlab.api.jsonrpc import MAX_CREDIT, TITLES, SessionLimits
+from netlab.api.jsonrpc.state import MAX_ID
 from netlab.blocking import Client, connect
 from netlab.cli.ping import ping
 from netlab.cli.rfc import rfc
@@ -116,6 +118,9 @@ class DocumentTests(TestCase):
     def test_api_classes(self) -> None:
         self.follow_in_examples("docs/api_classes.md")
 
+    def test_other_languages(self) -> None:
+        self.follow_in_examples("docs/other_languages.md")
+
     def test_examples(self) -> None:
         self.follow_in_examples("examples/README.md")
 
@@ -130,10 +135,11 @@ class DocumentTests(TestCase):
     def test_every_block_is_run(self) -> None:
         """No block of another kind, and none in a document that no test follows."""
         followed = {"README.md", "examples/README.md"}
-        messages = ("tutorial", "framing", "testing", "deployment", "api", "api_classes")
+        messages = ("tutorial", "framing", "testing", "deployment", "api")
+        apis = ("api_classes", "other_languages")
         datagrams = ("datagrams", "datagram_apps", "impairments")
         http = ("http", "rfc_library", "caching")
-        followed |= {f"docs/{each}.md" for each in (*messages, *datagrams, *http)}
+        followed |= {f"docs/{each}.md" for each in (*messages, *apis, *datagrams, *http)}
         for document in DOCUMENTS:
             for block in blocks(document):
                 self.assertIn(str(document.relative_to(ROOT)), followed)
@@ -423,6 +429,52 @@ class FramingTests(TestCase):
     def test_names(self) -> None:
         told = {each for each in table(self.document, "name", "class") if each in FRAMINGS}
         self.assertEqual(told, set(FRAMINGS))
+
+
+class OtherLanguagesTests(TestCase):
+    """other_languages.md says the same of the wire as netlab does on it."""
+
+    document = ROOT / "docs" / "other_languages.md"
+
+    def rows(self, first: str) -> list[list[str]]:
+        """Of the table with this heading."""
+        (found,) = (rows for head, rows in tables(self.document) if head[0] == first)
+        return found
+
+    def test_codes(self) -> None:
+        told = {int(code): message for code, message, *_ in self.rows("code")}
+        self.assertEqual(told, TITLES)
+
+    def test_limits(self) -> None:
+        numbers = {name: int(value.replace(",", "")) for name, value, _ in self.rows("limit")}
+        session, limits = SessionLimits(), Limits()
+        self.assertEqual(
+            numbers,
+            {
+                "bytes of a message": DEFAULT_MAX_MESSAGE,
+                "requests in flight": session.max_in_flight,
+                "subscriptions": session.max_subscriptions,
+                "requests in a batch": session.max_batch,
+                "arrays and objects in each other": session.max_depth,
+                "bytes of an id": MAX_ID,
+                "credit of a subscription": MAX_CREDIT,
+                "seconds for one message to arrive": limits.frame_timeout,
+                "seconds of silence, with nothing under way": limits.idle_timeout,
+                "seconds in which a client takes nothing of what waits for it": (
+                    limits.write_timeout
+                ),
+            },
+        )
+
+    def test_framings(self) -> None:
+        """The bytes of the call, in each framing."""
+        call = b'{"jsonrpc":"2.0","id":1,"method":"add","params":[1,2]}'
+        rows = self.rows("`--framing`")
+        self.assertEqual({name for name, _, _ in rows}, {f"`{each}`" for each in FRAMINGS})
+        for name, shown, _ in rows:
+            sent = parse_framing(name.strip("`")).encode(call).hex(" ")
+            wanted = ".*".join(re.escape(each) for each in shown.strip("`").split("…"))
+            self.assertRegex(sent, f"^{wanted}$")
 
 
 class ImpairmentTests(TestCase):

@@ -21,7 +21,7 @@ from netlab.blocking import Client, connect
 from .processes import DEADLINE, EXAMPLES, Background, free_port, make_folder, run, serve
 
 READING = struct.Struct("!HIh")
-BY_HAND = ("client_socket.py", "client.js")
+BY_HAND = ("client_socket.py", "client.js", "calculator_client.js")
 """Clients that do the framing themselves, and are told a host and a port."""
 
 
@@ -61,6 +61,19 @@ class ExampleCase(TestCase):
         self.assertEqual(started.said.count("\n"), 1, started.said)
         self.assertTrue(started.said.startswith(name.removesuffix(".py") + ": "), started.said)
 
+    def assert_rejected(self, names: list[str], answer: bytes) -> None:
+        """Each says what is wrong with ``answer``, after which the server closes."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            running = {name: self.start_client(name, port, "hello") for name in names}
+            for _ in running:
+                peer, _ = listener.accept()
+                with peer:
+                    peer.sendall(answer)
+                    peer.recv(9, socket.MSG_WAITALL)
+            for name, started in running.items():
+                self.assert_one_line(name, started)
+
 
 class ClientTests(ExampleCase):
     """shout.py and the clients."""
@@ -98,18 +111,6 @@ class ClientTests(ExampleCase):
             [each for each in self.clients() if each in BY_HAND], b"220 example.org ready\r\n"
         )
 
-    def assert_rejected(self, names: list[str], answer: bytes) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-            running = {name: self.start_client(name, port, "hello") for name in names}
-            for _ in running:
-                peer, _ = listener.accept()
-                with peer:
-                    peer.sendall(answer)
-                    peer.recv(9, socket.MSG_WAITALL)
-            for name, started in running.items():
-                self.assert_one_line(name, started)
-
 
 class ThermometerTests(ExampleCase):
     """thermometer.py."""
@@ -136,6 +137,36 @@ class ThermometerTests(ExampleCase):
         where = f"tcp:127.0.0.1:{self.port}"
         # What it prints is shown in README.md, which is tested with the documents.
         self.assert_one_line("thermometer.py", self.start("thermometer.py", where, "7", "warm"))
+
+
+class CalculatorClientTests(ExampleCase):
+    """calculator_client.js; README.md, which is tested with the documents, shows the rest."""
+
+    name = "calculator_client.js"
+
+    def setUp(self) -> None:
+        if not shutil.which("node"):
+            raise SkipTest("node is not here")
+
+    def test_talk(self) -> None:
+        self.serve("calculator:Calculator")
+        started = self.start_client(self.name, self.port)
+        self.assertEqual(started.wait(), 0, started.said)
+        said = ["3", "[0,2,4,6,8]", "there is no quotient by zero (1)", "3", "2", "1"]
+        self.assertEqual(started.said.splitlines(), said)
+
+    def test_wrong(self) -> None:
+        """One line says what is wrong, whatever it is."""
+        self.assert_one_line(self.name, self.start(self.name))
+        self.assert_one_line(self.name, self.start_client(self.name, free_port()))
+        no_call = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}'
+        for answer in (
+            b"\0\0\0\5{",
+            b"220 example.org ready\r\n",
+            b"\0\0\0\2{]",
+            struct.pack("!I", len(no_call)) + no_call,
+        ):
+            self.assert_rejected([self.name], answer)
 
 
 class ChatTests(ExampleCase):

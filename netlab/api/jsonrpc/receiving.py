@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from typing import Any
 
@@ -222,7 +223,8 @@ class Receiver(State):
             text = f"more than {self._max_depth} arrays and objects in each other"
             refused = error_of(Code.INVALID_REQUEST, text)
         except UNREADABLE as unreadable:
-            refused = error_of(Code.PARSE_ERROR, _reason(unreadable))
+            hint = _misencoded(data) if self._json else ""
+            refused = error_of(Code.PARSE_ERROR, hint or _reason(unreadable))
         else:
             refused = error_of(Code.INVALID_REQUEST, "a message is an object, or an array of them")
         self._refuse(self._null, refused, batch, events)
@@ -370,6 +372,15 @@ class Receiver(State):
         if publication is not None:
             self._end(publication, None)
             events.append(Unsubscribed(publication))
+
+
+def _misencoded(data: bytes) -> str:
+    """What is wrong with the encoding of a text that is no JSON (RFC 8259, section 8.1), or ''."""
+    if data.startswith(BOM_UTF8):
+        return "a byte order mark is before the text: send UTF-8 without one"
+    if b"\0" in data[:2]:
+        return "this looks like UTF-16: send UTF-8"
+    return ""
 
 
 def _reason(error: Exception) -> str:

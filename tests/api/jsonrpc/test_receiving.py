@@ -189,6 +189,17 @@ class Requests(SynchronousTestCase):
         ):
             self.assertEqual(self.refused(data)[:2], (None, Code.PARSE_ERROR), data)
 
+    def test_other_encodings(self) -> None:
+        """What some libraries write unless told otherwise: the peer hears of it."""
+        text = '{"jsonrpc":"2.0","id":1,"method":"x"}'
+        for encoding, hint in (
+            ("utf-8-sig", "a byte order mark is before the text: send UTF-8 without one"),
+            ("utf-16-le", "this looks like UTF-16: send UTF-8"),
+            ("utf-16-be", "this looks like UTF-16: send UTF-8"),
+            ("utf-16", "text is not UTF-8"),
+        ):
+            self.assertEqual(self.refused(text.encode(encoding)), (None, Code.PARSE_ERROR, hint))
+
     def test_depth(self) -> None:
         def nested(depth: int) -> bytes:
             params = b"[" * depth + b"]" * depth
