@@ -13,7 +13,7 @@ from netlab.rfc.index import Entry
 from netlab.rfc.search import Search
 from netlab.rfc.texts import read_text, text_number
 
-_MOST = 1000  # texts that are taken in at a time
+_MOST = 4000  # texts that are taken in at a time
 
 
 class Indexing:

@@ -1,11 +1,11 @@
 """Search over all RFCs: what the index says of them, and the texts that are at hand.
 
-One SQLite file, which several processes read and write at once. It holds nothing that
+SQLite files, which several processes read and write at once. They hold nothing that
 cannot be made again from the index and the texts.
 
-Two full-text tables (FTS5): of what is known about each document, with its content, and
-of the texts, without. A text is there once, where it is stored, and is asked for when a
-part of it is to be shown.
+Full-text tables (FTS5) are there of what is known about each document, with its content,
+and of the texts, without: see ``netlab.rfc.bodies``. A text is asked for when a part of it
+is to be shown.
 
 Source: https://www.sqlite.org/fts5.html and https://www.sqlite.org/wal.html
 """
@@ -14,56 +14,40 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import islice
 from os import PathLike, fspath
 from types import TracebackType
-from typing import NamedTuple
 
 import msgspec
 
+from netlab.rfc.bodies import Bodies, text_of
 from netlab.rfc.database import Database
 from netlab.rfc.index import Entry
 from netlab.rfc.names import NotAName, Series, parse_name
-from netlab.rfc.pagination import decode
 from netlab.rfc.queries import UNSTEMMED, Query, parse_query
 from netlab.rfc.ranking import worth
 from netlab.rfc.results import Fragment, Hit, Results
 from netlab.rfc.snippets import count_found, snippet
 
-_VERSION = 1  # of the tables
-_GROUP = 20  # texts, in one statement
-_GROUPS = 50  # of them, in one transaction
-_NUMBERS = 100_000  # a text's row is its number plus a multiple of this: its edition
+_VERSION = 2  # of the tables
+_PARTS = 2  # of the texts, by their numbers: taken in at the same time
+_BATCH = 500  # texts that are taken in at once: some 30 MB
 _WEIGHTS = "12.0, 10.0, 8.0, 5.0, 2.5"  # of names, title, authors, keywords, abstract
 _FIRST = 100  # of the documents found, so many are ranked with care
 
 _WORDS = re.compile(r"[^\W_]+")
 
-_OWN = ("entries", "series", "texts", "outdated")
-_TABLES = f"""
+_OWN = ("entries", "series", "texts", "outdated")  # of any version
+_TABLES = """
 CREATE TABLE entries (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE series (name TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (name, number))
     WITHOUT ROWID;
-CREATE TABLE texts (number INTEGER PRIMARY KEY, place INTEGER NOT NULL, digest BLOB NOT NULL,
-    at_hand INTEGER NOT NULL);
-CREATE TABLE outdated (place INTEGER PRIMARY KEY);
 CREATE VIRTUAL TABLE known USING fts5(names, title, authors, keywords, abstract,
-    tokenize = 'porter unicode61');
-CREATE VIRTUAL TABLE bodies USING fts5(body, content = '', tokenize = 'porter unicode61');
-INSERT INTO bodies (bodies, rank) VALUES ('hashsize', {64 << 20});
-INSERT INTO bodies (bodies, rank) VALUES ('automerge', 16);
+    tokenize = 'porter unicode61')
 """
-
-
-class _Text(NamedTuple):
-    """The text of a document, as it goes in."""
-
-    number: int
-    digest: bytes
-    body: str
 
 
 def _no_text(_number: int) -> str | None:
@@ -71,7 +55,7 @@ def _no_text(_number: int) -> str | None:
 
 
 class Search:
-    """The search index in the file ``path``, which is made if it is not there.
+    """The search index in the file ``path``, and others beside it, made if it is not there.
 
     ``texts`` returns the text of a document by its number, or ``None``; it is asked for
     those that a snippet is to be cut from. Its calls may come from several threads, one
@@ -83,7 +67,17 @@ class Search:
         self, path: str | PathLike[str], texts: Callable[[int], str | None] = _no_text
     ) -> None:
         self._texts = texts
-        self._database = Database(fspath(path), _VERSION, _TABLES, _OWN)
+        path = fspath(path)
+        with ExitStack() as opened:
+            self._database = Database(path, _VERSION, _TABLES, _OWN)
+            opened.callback(self._database.close)
+            self._parts: list[Bodies] = []
+            for part in range(_PARTS):
+                self._parts.append(
+                    Bodies(path if path == ":memory:" else f"{path}-texts{part + 1}")
+                )
+                opened.callback(self._parts[-1].close)
+            opened.pop_all()  # they stay open
 
     def __enter__(self) -> Search:
         return self
@@ -97,7 +91,9 @@ class Search:
         self.close()
 
     def close(self) -> None:
-        """Closes the file; the object is of no more use."""
+        """Closes the files; the object is of no more use."""
+        for part in self._parts:
+            part.close()
         self._database.close()
 
     # -- what goes in
@@ -122,26 +118,28 @@ class Search:
     def add_texts(self, texts: Iterable[tuple[int, bytes]]) -> int:
         """Takes in texts with their numbers; returns how many were new, or new editions.
 
-        They are read ahead, in another thread. If that raises an error, what was taken in
-        before is kept.
+        Some are read while others are taken in. If reading raises an error, what was read
+        before in whole batches is kept.
         """
         added = 0
         texts = iter(texts)
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(_group, texts)
-            while group := coming.result():
-                with self._database.writing() as db:
-                    for _ in range(_GROUPS):
-                        coming = reader.submit(_group, texts)
-                        added += _add(db, group)
-                        if coming.exception() is not None or not (group := coming.result()):
-                            break
-        return added
+        writing: list[Future[int]] = []
+        with ThreadPoolExecutor(_PARTS) as writers:
+            while batch := [text_of(*each) for each in islice(texts, _BATCH)]:
+                added += sum(each.result() for each in writing)
+                writing = [
+                    writers.submit(self._parts[part].add, own)
+                    for part in range(_PARTS)
+                    if (own := [text for text in batch if text.number % _PARTS == part])
+                ]
+        return added + sum(each.result() for each in writing)
 
     def remove_text(self, number: int) -> None:
         """The text of a document is not at hand any more."""
-        with self._database.writing() as db:
-            db.execute("UPDATE texts SET at_hand = 0 WHERE number = ?", (number,))
+        self._part(number).remove(number)
+
+    def _part(self, number: int) -> Bodies:
+        return self._parts[number % _PARTS]
 
     # -- what comes out
 
@@ -152,9 +150,7 @@ class Search:
 
     def at_hand(self) -> tuple[int, ...]:
         """The numbers of the documents whose text is at hand, in rising order."""
-        with self._database.reading() as db:
-            rows = db.execute("SELECT number FROM texts WHERE at_hand ORDER BY number")
-            return tuple(number for (number,) in rows)
+        return tuple(sorted(number for part in self._parts for number in part.at_hand()))
 
     def search(self, query: str, limit: int = 20, offset: int = 0) -> Results:
         """The documents that ``query``, any text, asks for; ``limit`` of them from ``offset`` on.
@@ -165,20 +161,68 @@ class Search:
         """
         parsed = parse_query(query)
         with self._database.reading() as db:
-            named = _named(db, query)
-            scores, every = _scores(db, parsed)
+            named = self._named(db, query)
+            scores, every = self._scores(db, parsed)
             for number in named:
                 scores.pop(number, None)
             ranked = _ranked(db, scores, parsed.words)
             total = len(named) + len(ranked)
             numbers = [*named, *ranked][max(offset, 0) :][: max(limit, 0)]
-            found = [(_entry(db, number), _is_at_hand(db, number)) for number in numbers]
+            found = [(_entry(db, number), self._part(number).has(number)) for number in numbers]
         words = (parsed.telling() if parsed.telling().terms else parsed).words
         hits = [
             self._hit(entry or Entry(number, ""), at_hand, words)
             for number, (entry, at_hand) in zip(numbers, found, strict=True)
         ]
         return Results(tuple(hits), total, every or not ranked)
+
+    def _named(self, db: sqlite3.Connection, query: str) -> list[int]:
+        """The documents that the whole of a query names."""
+        try:
+            name = parse_name(query)
+        except NotAName:
+            return []
+        if name.series is Series.RFC:
+            number = name.number
+            is_known = _entry(db, number) is not None or self._part(number).has(number)
+            return [number] if is_known else []
+        rows = db.execute(
+            "SELECT number FROM series WHERE name = ? ORDER BY number",
+            (f"{name.series}{name.number}",),
+        )
+        return [number for (number,) in rows]
+
+    def _scores(self, db: sqlite3.Connection, query: Query) -> tuple[dict[int, float], bool]:
+        """The documents with the words of a query, the best with the least score."""
+        telling = query.telling()
+        if not query.terms:
+            return {}, True
+        if not telling.terms:  # half of all texts have such words
+            return self._matches(
+                db, f"{{names title authors keywords}} : ({query.every()})", ""
+            ), True
+        last = telling if telling.terms[-1] == query.terms[-1] else Query(())
+        for every, known, body in (
+            (True, query.every(), telling.every()),
+            (True, query.begun(), last.begun()),
+            (False, telling.any(), telling.any()),
+        ):
+            scores = self._matches(db, known, body)
+            if scores:
+                return scores, every
+        return {}, True
+
+    def _matches(self, db: sqlite3.Connection, known: str, body: str) -> dict[int, float]:
+        scores: dict[int, float] = dict(
+            db.execute(
+                f"SELECT rowid, bm25(known, {_WEIGHTS}) FROM known WHERE known MATCH ?", (known,)
+            )
+        )
+        if body:
+            for part in self._parts:
+                for number, score in part.matches(body):
+                    scores[number] = scores.get(number, 0.0) + score
+        return scores
 
     def _hit(self, entry: Entry, at_hand: bool, words: tuple[str, ...]) -> Hit:
         names = _WORDS.findall(", ".join(entry.authors).lower())
@@ -230,109 +274,12 @@ def _forget(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
     db.executemany("DELETE FROM known WHERE rowid = ?", rows)
 
 
-def _group(texts: Iterator[tuple[int, bytes]]) -> list[_Text]:
-    """The next few of ``texts``; of a document that is among them twice, the last one."""
-    found = {
-        number: _Text(number, blake2b(data, digest_size=16).digest(), decode(data))
-        for number, data in islice(texts, _GROUP)
-    }
-    return list(found.values())
-
-
-def _add(db: sqlite3.Connection, group: Sequence[_Text]) -> int:
-    """Takes in some texts; returns how many were new."""
-    marks = ", ".join("?" * len(group))
-    found = db.execute(
-        f"SELECT number, place, digest, at_hand FROM texts WHERE number IN ({marks})",
-        [text.number for text in group],
-    )
-    known = {number: (place, digest, at_hand) for number, place, digest, at_hand in found}
-    rows: list[tuple[int, int, bytes]] = []
-    bodies: list[int | str] = []
-    back: list[tuple[int]] = []
-    outdated: list[tuple[int]] = []
-    for number, digest, body in group:
-        place, old, at_hand = known.get(number, (number, None, 0))
-        if old == digest:
-            if not at_hand:
-                back.append((number,))
-            continue
-        if old is not None:
-            # A row without content cannot be taken out: it is passed over from now on.
-            outdated.append((place,))
-            place += _NUMBERS
-        rows.append((number, place, digest))
-        bodies += (place, body)
-    if rows:  # in one statement: other threads work while it runs
-        values = ", ".join(["(?, ?)"] * len(rows))
-        db.execute(f"INSERT INTO bodies (rowid, body) VALUES {values}", bodies)
-        db.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, 1)", rows)
-    db.executemany("INSERT INTO outdated VALUES (?)", outdated)
-    db.executemany("UPDATE texts SET at_hand = 1 WHERE number = ?", back)
-    return len(rows) + len(back)
-
-
 # -- what comes out
 
 
 def _entry(db: sqlite3.Connection, number: int) -> Entry | None:
     row = db.execute("SELECT data FROM entries WHERE number = ?", (number,)).fetchone()
     return msgspec.json.decode(row[0], type=Entry) if row else None
-
-
-def _named(db: sqlite3.Connection, query: str) -> list[int]:
-    """The documents that the whole of a query names."""
-    try:
-        name = parse_name(query)
-    except NotAName:
-        return []
-    if name.series is not Series.RFC:
-        rows = db.execute(
-            "SELECT number FROM series WHERE name = ? ORDER BY number",
-            (f"{name.series}{name.number}",),
-        )
-    else:
-        rows = db.execute(
-            "SELECT number FROM entries WHERE number = ?1"
-            " UNION SELECT number FROM texts WHERE number = ?1 AND at_hand",
-            (name.number,),
-        )
-    return [number for (number,) in rows]
-
-
-def _scores(db: sqlite3.Connection, query: Query) -> tuple[dict[int, float], bool]:
-    """The documents with the words of a query, the best with the least score."""
-    telling = query.telling()
-    if not query.terms:
-        return {}, True
-    if not telling.terms:  # half of all texts have such words
-        return _matches(db, f"{{names title authors keywords}} : ({query.every()})", ""), True
-    last = telling if telling.terms[-1] == query.terms[-1] else Query(())
-    for every, known, body in (
-        (True, query.every(), telling.every()),
-        (True, query.begun(), last.begun()),
-        (False, telling.any(), telling.any()),
-    ):
-        scores = _matches(db, known, body)
-        if scores:
-            return scores, every
-    return {}, True
-
-
-def _matches(db: sqlite3.Connection, known: str, body: str) -> dict[int, float]:
-    scores: dict[int, float] = dict(
-        db.execute(
-            f"SELECT rowid, bm25(known, {_WEIGHTS}) FROM known WHERE known MATCH ?", (known,)
-        )
-    )
-    if body:
-        for number, score in db.execute(
-            f"SELECT rowid % {_NUMBERS}, bm25(bodies) FROM bodies WHERE bodies MATCH ?"
-            " AND rowid NOT IN (SELECT place FROM outdated)",
-            (body,),
-        ):
-            scores[number] = scores.get(number, 0.0) + score
-    return scores
 
 
 def _ranked(db: sqlite3.Connection, scores: dict[int, float], words: tuple[str, ...]) -> list[int]:
@@ -347,11 +294,6 @@ def _ranked(db: sqlite3.Connection, scores: dict[int, float], words: tuple[str, 
         *sorted(ranked[:_FIRST], key=lambda number: (scores[number], -number)),
         *ranked[_FIRST:],
     ]
-
-
-def _is_at_hand(db: sqlite3.Connection, number: int) -> bool:
-    row = db.execute("SELECT at_hand FROM texts WHERE number = ?", (number,)).fetchone()
-    return bool(row and row[0])
 
 
 def _count_marked(shown: Iterable[Fragment], words: tuple[str, ...]) -> int:
