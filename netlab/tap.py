@@ -97,10 +97,20 @@ class NetlabService(DrainingService):
     def _rows(self, service: Any) -> list[Listening]:
         addresses: list[IAddress] = service.server.addresses
         framing = self.options[service.name].get("framing", "")
+        codec = _codec_of(service.server)
         return [
-            Listening(service.name, text, address, framing)
+            Listening(service.name, text, address, framing, codec)
             for text, address in zip(service.endpoints, addresses, strict=True)
         ]
+
+
+def _codec_of(server: Any) -> str:
+    """The codec of the api that is served; empty if none is."""
+    serving = sys.modules.get("netlab.api.server")  # whoever serves an api has imported it
+    factory = getattr(server, "factory", None)
+    if serving is None or not isinstance(factory, serving.ApiFactory):
+        return ""
+    return str(factory.codec.name)
 
 
 def makeService(options: Options) -> IService:

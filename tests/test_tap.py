@@ -15,6 +15,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netlab import tap
+from netlab.api import ApiFactory
 from netlab.errors import NetlabError
 from netlab.framing import LengthPrefix, Netstring
 from netlab.message.protocol import Echo, MessageProtocol
@@ -27,6 +28,7 @@ from netlab.tap import (
     makeService,
 )
 from netlab.transport import DEFAULT_GRACE, Limits, allocator, log, loopback
+from tests.api.described import Calculator
 
 reactor: Any = _reactor
 LOOPBACK = "tcp:0:interface=127.0.0.1"
@@ -37,6 +39,9 @@ COUNTS = ("max-connections", "max-per-address", "high-water", "low-water", "max-
 class Shout(MessageProtocol):
     def message_received(self, message: bytes) -> bytes:
         return message.upper()
+
+
+PACKED = ApiFactory(Calculator, codec="msgpack")
 
 
 def patch_process(case: SynchronousTestCase) -> None:
@@ -351,6 +356,19 @@ class Services(TestCase):
         self.addCleanup(service.stopService)
         self.assertRaises(StartUpFailed, service.privilegedStartService)
         self.assertTrue(self.err.getvalue().startswith("shouting: "))
+
+    async def test_api(self) -> None:
+        """What is served as an api can be asked what it offers."""
+        for app, words in (
+            ("rooms", ""),
+            ("tests.api.described:Calculator", ""),
+            (f"{__name__}:PACKED", " --codec msgpack"),
+        ):
+            service = self.make("message", "--listen", LOOPBACK, f"--app={app}")
+            self.out.seek(0)
+            self.out.truncate()
+            (line,) = await self.table(service)
+            self.assertRegex(line, rf" netlab describe{words} tcp:localhost:\d+\Z")
 
     async def test_without_standard_output(self) -> None:
         """A daemon may have none."""
