@@ -185,7 +185,7 @@ Amount = Annotated[int, Meta(ge=1, le=100)]
 
 
 class CLASS(Api):
-    """A counter that all its clients share, and that ends at ``limit``."""
+    """A counter that all its clients share."""
 
     def __init__(self, limit: int = 1000) -> None:
         self.limit = limit
