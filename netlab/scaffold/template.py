@@ -143,6 +143,9 @@ testpaths = ["tests"]
 [tool.ruff]
 line-length = 100
 
+[tool.ruff.lint]
+ignore = ["RUF012"]  # Twisted's options are declared in class attributes
+
 [tool.mypy]
 strict = true
 files = ["PACKAGE", "tests"]

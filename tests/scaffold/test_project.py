@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import os
+import re
 import sys
 import tempfile
 import tomllib
@@ -18,6 +20,7 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.errors import ConfigurationError
+from netlab.escaping import escape
 from netlab.scaffold import LONGEST, Project
 from netlab.scaffold.project import COMMANDS
 from netlab.scaffold.template import IMPORTED
@@ -25,6 +28,7 @@ from netlab.scaffold.template import IMPORTED
 LONG = "a1-" * (LONGEST // 3 - 1) + "b23"
 NAMES = ("x", "greeter", "my-lab", "my_lab", "lab2", "matches", LONG)
 WIDEST = 100  # columns of a line of Python
+ROOT = Path(__file__).parents[2]
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,5}([-_][a-z0-9]{1,4}){0,3}", fullmatch=True)
 
@@ -33,7 +37,8 @@ class Names(SynchronousTestCase):
     def refused(self, name: str) -> str:
         """Why ``name`` is none, on one line."""
         said = str(self.assertRaises(ConfigurationError, Project, name))
-        self.assertTrue(said.isprintable() and said.startswith("name '"), said)
+        self.assertTrue(said.startswith("name '"), said)
+        self.assertEqual(said, escape(said, limit=None))
         return said
 
     def test_good(self) -> None:
@@ -181,3 +186,30 @@ class Files(SynchronousTestCase):
                 self.assertIn(f"| `{name}`", texts["README.md"])
         for command in ("pip install", "python -m pytest", "twistd -n my-lab", "netlab describe"):
             self.assertIn(command, texts["README.md"])
+
+    def test_unit(self) -> None:
+        """The unit file is that of docs/deployment.md, but for what is started."""
+        texts = {str(path): text for path, text in Project("my-lab").files()}
+        own = unit(texts["README.md"], "/etc/systemd/system/my-lab.service")
+        other = unit((ROOT / "docs" / "deployment.md").read_text(), "netlab.service")
+        self.assertEqual(
+            own["Service"].pop("ExecStart"),
+            "/opt/my-lab/bin/twistd -n --pidfile= my-lab --listen tcp6:8032",
+        )
+        self.assertEqual(own["Unit"].pop("Description"), "my-lab")
+        for section, name in (
+            *(("Service", "ExecStart"), ("Service", "WorkingDirectory")),
+            ("Unit", "Description"),
+        ):
+            del other[section][name]
+        self.assertEqual(own, other)
+
+
+def unit(text: str, name: str) -> dict[str, dict[str, str]]:
+    """The unit file called ``name`` in a document."""
+    found = re.search(rf"^```ini\n# \S*{name}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(found[1])
+    return {each: dict(parser[each]) for each in parser.sections()}
