@@ -44,6 +44,8 @@ def _make_empty(folder: Path, undo: ExitStack) -> None:
         if any(folder.iterdir()):
             raise _wrong(folder, "is not empty: nothing was written") from None
     except FileNotFoundError:
+        if folder.parent.is_dir():  # of a kind in which none can be made
+            raise
         raise _wrong(folder.parent, "is not there: make that folder first") from None
     else:
         undo.callback(folder.rmdir)

@@ -100,6 +100,12 @@ class Writing(SynchronousTestCase):
         self.assertIn("a\\nb is not there", self.refused(self.folder / "a\nb" / "c"))
         self.assertEqual(self.found(self.folder), ["target"])
 
+    def test_odd_folder(self) -> None:
+        """One in which no folder can be made is not said to be missing."""
+        if not Path("/proc/self").is_dir():
+            raise SkipTest("there is no /proc")
+        self.assertRaises(OSError, write_project, PROJECT, Path("/proc/target"))
+
     def test_dangling_link(self) -> None:
         """A link to nowhere is no folder."""
         self.target.symlink_to(self.folder / "nowhere")

@@ -9,6 +9,7 @@ else where it is here, so that nothing is downloaded.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import venv
@@ -61,7 +62,7 @@ class New(SystemCase):
         words = (sys.executable, "-m", "pip", "--python", python, "install", *_INSTALL)
         self.done(*words, *what, folder=project)
 
-    def check_serves(self, python: str, name: str) -> None:
+    def check_serves(self, python: str, name: str, readme: str) -> None:
         """``twistd -n NAME`` finds the plugin, says what to try, and answers."""
         words = ("-P", "-c", _TWISTD, "-n", "--pidfile=", name, "--listen", LOOPBACK)
         server = self.program(python, *words, env=self.environ)
@@ -74,6 +75,10 @@ class New(SystemCase):
         self.assertEqual(self.done(*netlab, "call", endpoint, "add", "amount=5"), "5\n")
         self.assertEqual(self.done(*netlab, "call", endpoint, "current"), "5\n")
         watching.wait_for("^5$")
+        snippet = re.search(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+        assert snippet is not None
+        code = snippet[1].replace("tcp:localhost:8032", endpoint)
+        self.assertEqual(self.done(python, "-P", "-c", code), "10\n")
         wrong = self.program(*netlab, "call", endpoint, "add", "amount=101", env=self.environ)
         self.assertEqual(wrong.wait(), 1)
         self.assertIn("amount", wrong.err)
@@ -84,7 +89,7 @@ class New(SystemCase):
         project, python = self.make("my-lab"), self.environment()
         self.install(python, project, "-e", ".[test]")
         self.assertIn("4 passed", self.done(python, "-m", "pytest", folder=project))
-        self.check_serves(python, "my-lab")
+        self.check_serves(python, "my-lab", (project / "README.md").read_text())
         version = ("-P", "-c", _TWISTD, "my-lab", "--version")
         self.assertEqual(self.done(python, *version), "my-lab 0.1.0\n")
 
@@ -92,8 +97,9 @@ class New(SystemCase):
         """``pip install .``: all that is needed is installed, the types too."""
         project, python = self.make("greeter"), self.environment()
         self.install(python, project, ".")
+        readme = (project / "README.md").read_text()
         shutil.rmtree(project)
-        self.check_serves(python, "greeter")
+        self.check_serves(python, "greeter", readme)
         code = (
             "import greeter, pathlib; print(list(pathlib.Path(greeter.__file__).parent.iterdir()))"
         )
