@@ -34,6 +34,8 @@ class New(SystemCase):
             for name, value in os.environ.items()
             if not name.startswith(("PYTHON", "PIP_"))
         }
+        # What Hypothesis works out once, of all characters, it need not work out again.
+        self.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(ROOT / ".hypothesis")
 
     def done(self, *arguments: str, folder: Path | None = None) -> str:
         """What a Python program prints; it ends with status 0."""
