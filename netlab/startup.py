@@ -49,7 +49,7 @@ class Listening:
                 return f"netlab ping {host}"
             return f"netlab ping {f'[{host}]' if ':' in host else host}:{address.port}"
         tls = self.endpoint.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
-        if self.service in _PATHS:
+        if self.service in _PATHS and not self.framing:  # not a program of one's own, called so
             return self._fetch_it(_PATHS[self.service], tls)
         words = ["netlab describe" if self.codec else "netlab send"]
         if self.framing not in ("", "length-prefix"):

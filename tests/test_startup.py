@@ -93,6 +93,12 @@ class Texts(SynchronousTestCase):
             listening = row(address, endpoint, framing, codec)
             self.assertEqual(listening.try_it, f"netlab describe{words}")
 
+    def test_own_name(self) -> None:
+        """A program of one's own may have the name of a service on HTTP."""
+        for service in ("rfc", "cache", "echo", "message"):
+            own = Listening(service, "tcp:8032", LOCAL, "length-prefix", "json")
+            self.assertEqual(own.try_it, "netlab describe")
+
     def test_datagrams(self) -> None:
         """A listener on UDP is tried with ``netlab ping``, whose default port is the echo's."""
         for host, port, words in (
