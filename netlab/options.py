@@ -86,6 +86,9 @@ def whole(name: str, default: int | None, description: str) -> Parameter:
 class CommonOptions(usage.Options):
     """What every service is told in the same words."""
 
+    program = "netlab"
+    """Who says what is wrong, and whose version is shown: a distribution's name."""
+
     parent: Any = None
 
     optParameters = [
@@ -98,14 +101,18 @@ class CommonOptions(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            print(f"netlab: {error} (see --help)", file=sys.stderr)
+            print(f"{self.program}: {error} (see --help)", file=sys.stderr)
             sys.exit(1)
 
     def opt_version(self) -> None:
         """Shows the version and exits."""
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"netlab {version('netlab')}")
+        try:
+            shown = version(self.program)
+        except PackageNotFoundError:
+            shown = "is not installed"
+        print(f"{self.program} {shown}")
         sys.exit(0)
 
     def postOptions(self) -> None:

@@ -20,12 +20,16 @@ _PATHS = {"rfc": "/rfc/rfc2324.txt", "cache": "/"}
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """One listener: its service, the endpoint string it came from, where it is, its framing."""
+    """One listener: its service, the endpoint string it came from, where it is, its framing.
+
+    ``codec`` is that of an api, which can be asked what it offers; empty of anything else.
+    """
 
     service: str
     endpoint: str
     address: IAddress
     framing: str
+    codec: str = ""
 
     @property
     def where(self) -> str:
@@ -45,11 +49,13 @@ class Listening:
                 return f"netlab ping {host}"
             return f"netlab ping {f'[{host}]' if ':' in host else host}:{address.port}"
         tls = self.endpoint.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
-        if self.service in _PATHS:
+        if self.service in _PATHS and not self.framing:  # not a program of one's own, called so
             return self._fetch_it(_PATHS[self.service], tls)
-        words = ["netlab send"]
+        words = ["netlab describe" if self.codec else "netlab send"]
         if self.framing not in ("", "length-prefix"):
             words.append(f"--framing {shlex.quote(self.framing)}")
+        if self.codec not in ("", "json"):
+            words.append(f"--codec {self.codec}")
         if isinstance(address, UNIXAddress):
             words.append(shlex.quote(address_text(address)))
         elif isinstance(address, (IPv4Address, IPv6Address)):
@@ -60,7 +66,9 @@ class Listening:
                 words.append(f"--ca CA.pem tls:{host}:{address.port}")
             elif not local or address.port != 8032:
                 words.append(f"tcp:{host}:{address.port}")
-        return " ".join([*words, "hello"])
+        if not self.codec:
+            words.append("hello")
+        return " ".join(words)
 
     def _fetch_it(self, path: str, tls: bool) -> str:
         """The same for HTTP."""

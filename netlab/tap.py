@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.application.service import IService
@@ -17,10 +18,11 @@ from twisted.internet.interfaces import IAddress
 from netlab.errors import ConfigurationError, ListenFailed, NetlabError
 from netlab.options import CommonOptions
 from netlab.services import ALL, SERVICES
+from netlab.services.message import MessageOptions, message_service
 from netlab.startup import Listening, print_table
 from netlab.transport import Log
 from netlab.transport.allocator import keep_big_buffers
-from netlab.transport.service import DrainingService
+from netlab.transport.service import DrainingService, ServerService
 
 
 class StartUpFailed(NetlabError, SystemExit):
@@ -48,13 +50,17 @@ class Options(CommonOptions):
 
 
 class NetlabService(DrainingService):
-    """Everything that one ``twistd netlab`` serves."""
+    """Everything that one ``twistd netlab`` serves, or a program of one's own.
+
+    ``options`` are those of each service, by its name; ``program`` is who says what goes wrong.
+    """
 
     log = Log()
 
-    def __init__(self, reactor: Any, options: dict[str, CommonOptions]) -> None:
+    def __init__(self, reactor: Any, options: dict[str, CommonOptions], program: str) -> None:
         super().__init__(reactor)
         self.options = options
+        self.program = program
 
     def privilegedStartService(self) -> None:
         """Listens everywhere, or ends the program with status 1."""
@@ -67,7 +73,7 @@ class NetlabService(DrainingService):
         """Stops what has started; what to end the program with."""
         for each in self:
             each.stopService()
-        print(f"netlab: {error}", file=sys.__stderr__)
+        print(f"{self.program}: {error}", file=sys.__stderr__)
         # A daemon has no standard error; twistd passes on the first hundred bytes.
         self.log.critical("{error}", error=str(error))
         failed = StartUpFailed(str(error))
@@ -90,18 +96,25 @@ class NetlabService(DrainingService):
 
     def _rows(self, service: Any) -> list[Listening]:
         addresses: list[IAddress] = service.server.addresses
-        options = self.options[service.name]
+        framing = self.options[service.name].get("framing", "")
+        codec = _codec_of(service.server)
         return [
-            Listening(service.name, text, address, options.get("framing", ""))
+            Listening(service.name, text, address, framing, codec)
             for text, address in zip(service.endpoints, addresses, strict=True)
         ]
 
 
+def _codec_of(server: Any) -> str:
+    """The codec of the api that is served; empty if none is."""
+    serving = sys.modules.get("netlab.api.server")  # whoever serves an api has imported it
+    factory = getattr(server, "factory", None)
+    if serving is None or not isinstance(factory, serving.ApiFactory):
+        return ""
+    return str(factory.codec.name)
+
+
 def makeService(options: Options) -> IService:
     """What twistd runs: the service that was named, or all of them."""
-    from twisted.internet import reactor
-
-    keep_big_buffers()
     chosen: dict[str, CommonOptions] = {}
     if options.subCommand is not None:
         chosen[options.subCommand] = options.subOptions
@@ -111,8 +124,36 @@ def makeService(options: Options) -> IService:
             defaults.parent = options
             defaults.postOptions()
             chosen[name] = defaults
-    service = NetlabService(reactor, chosen)
-    for name, service_options in chosen.items():
-        SERVICES[name][1](service_options).setServiceParent(service)
-    result: IService = IService(service)
+    services = [SERVICES[name][1](each) for name, each in chosen.items()]
+    return _program(options.program, chosen, services)
+
+
+def make_message_service(options: MessageOptions) -> IService:
+    """``makeService`` for a plugin of one's own, whose name in ``twistd`` is ``options.program``.
+
+    ::
+
+        class Options(MessageOptions):
+            program = "greeter"
+            default_app = "greeter.api:Greeter"
+
+        makeService = make_message_service
+
+    All else is as in ``twistd netlab message``.
+    """
+    name = options.program
+    return _program(name, {name: options}, [message_service(options, name)])
+
+
+def _program(
+    name: str, options: dict[str, CommonOptions], services: Iterable[ServerService]
+) -> IService:
+    """What twistd runs: ``services``, which start and stop together."""
+    from twisted.internet import reactor
+
+    keep_big_buffers()
+    program = NetlabService(reactor, options, name)
+    for each in services:
+        each.setServiceParent(program)
+    result: IService = IService(program)
     return result

@@ -38,6 +38,7 @@ CONVENIENCES = (
 )
 NO_TWISTED = (
     *("netlab.ledger", "netlab.blocking", "netlab.blocking_datagram", "netlab.pipe", "netlab.cli"),
+    "netlab.scaffold",
     *("netlab.datagram.pings", "netlab.datagram.roundtrips", "netlab.datagram.plot"),
     *("netlab.datagram.destination", "netlab.datagram.exchange", "netlab.datagram.pinging"),
     *("netlab.datagram.lookup", "netlab.datagram.connected"),

@@ -21,9 +21,14 @@ SIX = IPv6Address("TCP", "::1", 8032)
 SOCKET = UNIXAddress(b"/run/netlab.sock")
 
 
-def row(address: IAddress, endpoint: str = "tcp:8032", framing: str = "length-prefix") -> Listening:
+def row(
+    address: IAddress,
+    endpoint: str = "tcp:8032",
+    framing: str = "length-prefix",
+    codec: str = "",
+) -> Listening:
     """A row of the table."""
-    return Listening("message", endpoint, address, framing)
+    return Listening("message", endpoint, address, framing, codec)
 
 
 def table(*rows: Listening) -> list[str]:
@@ -73,6 +78,26 @@ class Texts(SynchronousTestCase):
             (SOCKET, "unix:/run/netlab.sock", "line", "--framing line unix:/run/netlab.sock hello"),
         ):
             self.assertEqual(row(address, endpoint, framing).try_it, f"netlab send {words}")
+
+    def test_api(self) -> None:
+        """An api is asked what it offers."""
+        for address, endpoint, framing, codec, words in (
+            (LOCAL, "tcp:8032", "length-prefix", "json", ""),
+            (LOCAL, "tcp:8032", "line", "json", " --framing line"),
+            (LOCAL, "tcp:8032", "length-prefix", "msgpack", " --codec msgpack"),
+            (LOCAL, "tcp:8032", "varint", "msgpack", " --framing varint --codec msgpack"),
+            (SIX, "tcp6:8032", "length-prefix", "json", " tcp:[::1]:8032"),
+            (SOCKET, "unix:/run/netlab.sock", "", "json", " unix:/run/netlab.sock"),
+            (LOCAL, "ssl:8032", "", "json", " --ca CA.pem tls:localhost:8032"),
+        ):
+            listening = row(address, endpoint, framing, codec)
+            self.assertEqual(listening.try_it, f"netlab describe{words}")
+
+    def test_own_name(self) -> None:
+        """A program of one's own may have the name of a service on HTTP."""
+        for service in ("rfc", "cache", "echo", "message"):
+            own = Listening(service, "tcp:8032", LOCAL, "length-prefix", "json")
+            self.assertEqual(own.try_it, "netlab describe")
 
     def test_datagrams(self) -> None:
         """A listener on UDP is tried with ``netlab ping``, whose default port is the echo's."""

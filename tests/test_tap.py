@@ -15,12 +15,20 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from netlab import tap
+from netlab.api import ApiFactory
 from netlab.errors import NetlabError
 from netlab.framing import LengthPrefix, Netstring
 from netlab.message.protocol import Echo, MessageProtocol
 from netlab.services.message import MessageOptions, message_service
-from netlab.tap import NetlabService, Options, StartUpFailed, makeService
+from netlab.tap import (
+    NetlabService,
+    Options,
+    StartUpFailed,
+    make_message_service,
+    makeService,
+)
 from netlab.transport import DEFAULT_GRACE, Limits, allocator, log, loopback
+from tests.api.described import Calculator
 
 reactor: Any = _reactor
 LOOPBACK = "tcp:0:interface=127.0.0.1"
@@ -31,6 +39,9 @@ COUNTS = ("max-connections", "max-per-address", "high-water", "low-water", "max-
 class Shout(MessageProtocol):
     def message_received(self, message: bytes) -> bytes:
         return message.upper()
+
+
+PACKED = ApiFactory(Calculator, codec="msgpack")
 
 
 def patch_process(case: SynchronousTestCase) -> None:
@@ -204,6 +215,40 @@ class Parsing(SynchronousTestCase):
         self.assertRegex(self.out.getvalue(), r"\Anetlab \d+\.\d+")
 
 
+class OwnOptions(MessageOptions):
+    """Those of a program of one's own."""
+
+    program = "shouting"
+    default_app = f"{__name__}:Shout"
+    optParameters = [["mood", None, "fine", "how it feels"]]
+
+
+class Own(Parsing):
+    """A program of one's own has the options of ``twistd netlab message``, and more."""
+
+    def test_default_app(self) -> None:
+        """Its own application, unless another one is named; the help says so."""
+        options = OwnOptions()
+        options.parseOptions(["--framing=netstring"])
+        self.assertIs(options.app, Shout)
+        self.assertEqual((options.framing, options["mood"]), (Netstring(), "fine"))
+        self.assertIn(f"[default: {__name__}:Shout]", " ".join(str(options).split()))
+        options = OwnOptions()
+        options.parseOptions(["--app=echo", "--mood=grim"])
+        self.assertIs(options.app, Echo)
+        self.assertEqual(options["mood"], "grim")
+        self.assertIs(self.parse().app, Echo)
+
+    def test_who_speaks(self) -> None:
+        """Mistakes and the version are told in its name."""
+        status, line = self.ends(OwnOptions(), "--framing=lines")
+        self.assertEqual(status, 1)
+        self.assertRegex(line, r"\Ashouting: --framing: [^\n]+ \(see --help\)\n\Z")
+        with self.assertRaises(SystemExit):
+            OwnOptions().parseOptions(["--version"])
+        self.assertEqual(self.out.getvalue(), "shouting is not installed\n")
+
+
 class Failed(SynchronousTestCase):
     def test_both(self) -> None:
         """An exception for twistd, an exit for the interpreter."""
@@ -282,6 +327,48 @@ class Services(TestCase):
         with socket.create_connection(("127.0.0.1", ports[0])):
             pass
         self.assertEqual(self.err.getvalue(), "")
+
+    async def table(self, service: Any) -> list[str]:
+        """Starts ``service``; the rows of its table."""
+        service.privilegedStartService()
+        service.startService()
+        await deferLater(reactor, 0)
+        return self.out.getvalue().splitlines()[1:]
+
+    async def test_own(self) -> None:
+        """A program of one's own serves under its own name."""
+        options = OwnOptions()
+        options.parseOptions(["--listen", LOOPBACK, "--grace=3"])
+        service: Any = make_message_service(options)
+        self.addCleanup(service.stopService)
+        (shouting,) = service
+        self.assertEqual((shouting.name, shouting.grace), ("shouting", 3))
+        (line,) = await self.table(service)
+        self.assertRegex(
+            line, r"\Ashouting +127\.0\.0\.1:\d+ +netlab send tcp:localhost:\d+ hello\Z"
+        )
+
+    async def test_own_busy(self) -> None:
+        """It also says itself why it does not start."""
+        options = OwnOptions()
+        options.parseOptions(["--listen=8032"])
+        service: Any = make_message_service(options)
+        self.addCleanup(service.stopService)
+        self.assertRaises(StartUpFailed, service.privilegedStartService)
+        self.assertTrue(self.err.getvalue().startswith("shouting: "))
+
+    async def test_api(self) -> None:
+        """What is served as an api can be asked what it offers."""
+        for app, words in (
+            ("rooms", ""),
+            ("tests.api.described:Calculator", ""),
+            (f"{__name__}:PACKED", " --codec msgpack"),
+        ):
+            service = self.make("message", "--listen", LOOPBACK, f"--app={app}")
+            self.out.seek(0)
+            self.out.truncate()
+            (line,) = await self.table(service)
+            self.assertRegex(line, rf" netlab describe{words} tcp:localhost:\d+\Z")
 
     async def test_without_standard_output(self) -> None:
         """A daemon may have none."""

@@ -18,6 +18,7 @@ from netlab.errors import NetlabError
 from netlab.escaping import escape
 
 COMMANDS = {
+    "new": "Make a project of your own: an api, its plugin and tests.",
     "send": "Send messages to a server and print its replies.",
     "call": "Call a method of a server and print its result.",
     "describe": "Show what a server offers: methods, subscriptions and types.",

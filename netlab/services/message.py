@@ -14,16 +14,23 @@ _DEFAULT = Limits()
 
 
 class MessageOptions(StreamOptions):
-    """Options of ``twistd netlab message``."""
+    """Options of ``twistd netlab message``.
+
+    A program of one's own has a subclass with its ``program`` and its ``default_app``;
+    see ``netlab.tap.make_message_service``.
+    """
+
+    default_app = "echo"
+    """What is served without ``--app``: ``MODULE:CLASS``, or echo."""
 
     synopsis = "[--listen ENDPOINT]... [options]"
     longdesc = (
-        "Serves messages on TCP: each is answered by the application, by default with itself. "
+        "Serves messages on TCP: what answers them is the application, --app. "
         "Without --listen it takes port 8032 on this machine's own addresses only."
     )
     optParameters = [
         ["framing", "f", "length-prefix", "how messages are cut from the stream"],
-        ["app", "a", "echo", "what answers them: MODULE:CLASS, or echo"],
+        ["app", "a", None, "what answers them: MODULE:CLASS, or echo"],
         count("max-message", None, "longest message in bytes [default: 1048576]"),
         count("max-connections", None, "connections at a time [default: half the open files]"),
         count("max-per-address", None, "of these, from one address [default: any number]"),
@@ -38,6 +45,10 @@ class MessageOptions(StreamOptions):
         *ON_THE_WAY,
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self["app"] = self.defaults["app"] = self.default_app
+
     def postOptions(self) -> None:
         """Builds the framing, the limits and the application, or says what is wrong."""
         super().postOptions()
@@ -47,8 +58,8 @@ class MessageOptions(StreamOptions):
         self.open_records()
 
 
-def message_service(options: MessageOptions) -> ServerService:
-    """The service that ``options`` describe."""
+def message_service(options: MessageOptions, name: str = "message") -> ServerService:
+    """The service that ``options`` describe; ``name`` is what it is called in the log."""
     from twisted.internet import reactor
 
     on_the_way = options.on_the_way()
@@ -59,10 +70,11 @@ def message_service(options: MessageOptions) -> ServerService:
             reactor=reactor,
             framing=options.framing,
             limits=options.limits,
+            name=name,
             **on_the_way,
         )
 
     endpoints = options.listen or loopback(message.DEFAULT_PORT)
-    service = ServerService("message", make_server, endpoints, grace=options["grace"])
+    service = ServerService(name, make_server, endpoints, grace=options["grace"])
     options.close_with(service)
     return service

@@ -3,7 +3,7 @@
 What a block of code in a document means to the reader:
 
 ``python``   begins with a comment that names a file, which is written into an empty
-             folder; a later command must use it.
+             folder; a later command must use it, or the package that it is in.
 ``pycon``    a session with the interpreter, run by ``doctest``. All of a document's
              sessions are one.
 ``console``  commands, each after ``$ ``, run by the shell in that folder, and what
@@ -13,6 +13,8 @@ What a block of code in a document means to the reader:
              ``python origin.py`` runs beside them, until ``<!-- stop: origin -->``. After
              ``<!-- soon -->`` what is shown may take a moment to come true.
              A program in ``OPTIONAL`` need not be here; then its command is passed over.
+             ``cd FOLDER`` holds for all that follows. ``pip install -e`` lets the project be
+             found as that does, but installs nothing: tests/system/test_new.py does.
 ``ini``      a unit file of systemd; it begins with a comment that names its file.
              The program that it starts is started, with a socket where it asks for one.
 ``sh``       README's two one-liners.
@@ -67,6 +69,8 @@ DOCUMENTS = sorted(
     ]
 )
 SERVER = re.compile(r"(twistd -n|python serve_\w+\.py|python origin\.py)\b[^;|&]*")
+FAILING = re.compile(r"(netlab|poll): ")
+"""How it begins when a server says why it does not start."""
 ORIGIN = "python origin.py "
 NEEDED = ("nc", "xxd", "node", "openssl", "curl")
 """Programs without which a document cannot be followed."""
@@ -104,7 +108,7 @@ class Command:
 
     @property
     def is_server(self) -> bool:
-        failing = any(each.startswith("netlab: ") for each in self.expected)
+        failing = any(FAILING.match(each) for each in self.expected)
         return SERVER.fullmatch(self.line.replace(".venv/bin/", "")) is not None and not failing
 
 
@@ -194,10 +198,10 @@ class Ports:
         line = line.replace(".venv/bin/", "")
         if line.startswith("twistd ") or "; twistd " in line:
             line = self._twistd(line)
-        # netlab send and netlab ping know the usual ports without being told.
+        # netlab's commands know the usual ports without being told.
         line = re.sub(
-            r"netlab send((?: --\w+ \S+)*) (?!--|tcp:|tls:|unix:)",
-            r"netlab send\1 tcp:localhost:8032 ",
+            r"netlab (send|call|describe)((?: --\w+ \S+)*)(?= (?!--|tcp:|tls:|unix:)|$)",
+            r"netlab \1\2 tcp:localhost:8032",
             line,
         )
         line = re.sub(r"netlab ping (localhost|127\.0\.0\.1)(?!\S)", r"netlab ping \1:8007", line)
@@ -229,6 +233,7 @@ class Ports:
         listening = re.compile(r"--listen ('[^']+'|[^\s;]+)")
         if not listening.search(line):
             line = line.replace("netlab message", "netlab message --listen tcp:8032", 1)
+            line = re.sub(r"^(twistd(?: -\S+)*) (?!netlab)(\w+)", r"\1 \2 --listen tcp:8032", line)
             line = line.replace("netlab echo", f"netlab echo {self._both_loopbacks()}", 1)
             line = re.sub("netlab (rfc|cache)", r"netlab \1 --listen tcp:8080", line, count=1)
         return listening.sub(lambda found: f"--listen {self._loopback(found[1])}", line)
@@ -273,6 +278,7 @@ class Session:
     def __init__(self, case: TestCase, folder: Path) -> None:
         self.case = case
         self.folder = folder
+        self.here = folder
         self.editor = Editor()
         self.ports = Ports(self.editor.url)
         self.origin: Background | None = None
@@ -293,15 +299,18 @@ class Session:
             getattr(self, f"do_{block.kind}")(block)
         for name, block in self.files.items():
             others = [(self.folder / each).read_text() for each in self.files if each != name]
-            used = re.search(rf"\b{name.removesuffix('.py')}\b", "\n".join([self.ran, *others]))
+            word = block.lines[0][2:].partition("/")[0].removesuffix(".py")
+            word = {"tests": "pytest"}.get(word, word)
+            used = re.search(rf"\b{word}\b", "\n".join([self.ran, *others]))
             self.case.assertTrue(used, f"{block.where}: {name} is never used")
 
     def do_python(self, block: Block) -> None:
-        found = re.fullmatch(r"# (\w+\.py)", block.lines[0])
+        found = re.fullmatch(r"# ([\w/]+\.py)", block.lines[0])
         assert found, f"{block.where}: the first line names no file"
         compile(block.text, block.where, "exec")
-        self.files[found[1]] = block
-        self.write(found[1])
+        name = str((self.here / found[1]).relative_to(self.folder))
+        self.files[name] = block
+        self.write(name)
 
     def write(self, name: str) -> None:
         """Writes a file with the ports of now."""
@@ -329,6 +338,13 @@ class Session:
                 raise SkipTest(f"{missing} is not here")
             if command.is_origin:
                 self.serve_origin(command)
+                continue
+            if command.line.startswith("cd "):
+                self.here /= command.line.removeprefix("cd ")
+                continue
+            if command.line.startswith("pip install "):
+                assert "-e" in command.line.split(), command.where
+                os.environ["PYTHONPATH"] = str(self.here)
                 continue
             if "twistd" in command.line or command.is_server:
                 self.make_room()
@@ -362,7 +378,7 @@ class Session:
     def serve(self, command: Command) -> None:
         """Starts a server, in place of the one before."""
         for line in self.ports.servers(command.line):
-            self.server = Background(line, self.folder)
+            self.server = Background(line, self.here)
             self.running.append(self.server)
             self.serving.append(self.server)
         if "twistd" in command.line:
@@ -375,7 +391,7 @@ class Session:
 
     def serve_origin(self, command: Command) -> None:
         """Starts the origin, beside the server."""
-        self.origin = Background(self.ports.command(command.line), self.folder)
+        self.origin = Background(self.ports.command(command.line), self.here)
         self.running.append(self.origin)
         self.origin.wait_for("\n")
 
@@ -384,7 +400,7 @@ class Session:
         line = self.ports.command(command.line)
         end = time.monotonic() + DEADLINE
         while True:
-            status, said = run(line, self.folder)
+            status, said = run(line, self.here)
             right = self.matches(command.expected, said)
             again = soon or LOOKS.match(command.line)
             if right or not again or time.monotonic() > end:

@@ -61,8 +61,11 @@ from .session import DOCUMENTS, Ports, Session, blocks, pattern, prose, table, t
 
 WIDTH = 80
 """What is printed must fit into a terminal of so many columns."""
-OTHER_OPTIONS = {"--now", "--maxprocesses", "--raw", "--data-binary", "--cacert"}
-"""Options of programs that are not ours: systemctl's, pytest's and curl's."""
+OTHER_OPTIONS = {
+    *("--now", "--maxprocesses", "--raw", "--data-binary", "--cacert", "--no-deps", "--wheel-dir"),
+    "--most",
+}
+"""Options of programs that are not ours: systemctl's, pytest's, curl's, pip's; a reader's own."""
 INSIDE = {"DEFAULT_PORT", "Direction", "load_application", "loopback"}
 """Names that other parts of netlab use, and nobody else needs."""
 
@@ -121,6 +124,9 @@ class DocumentTests(TestCase):
     def test_other_languages(self) -> None:
         self.follow_in_examples("docs/other_languages.md")
 
+    def test_service(self) -> None:
+        self.follow("docs/service.md")
+
     def test_examples(self) -> None:
         self.follow_in_examples("examples/README.md")
 
@@ -136,7 +142,7 @@ class DocumentTests(TestCase):
         """No block of another kind, and none in a document that no test follows."""
         followed = {"README.md", "examples/README.md"}
         messages = ("tutorial", "framing", "testing", "deployment", "api")
-        apis = ("api_classes", "other_languages")
+        apis = ("api_classes", "other_languages", "service")
         datagrams = ("datagrams", "datagram_apps", "impairments")
         http = ("http", "rfc_library", "caching")
         followed |= {f"docs/{each}.md" for each in (*messages, *apis, *datagrams, *http)}

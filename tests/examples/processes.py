@@ -19,7 +19,7 @@ from twisted.trial.unittest import TestCase
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 BIN = Path(sys.executable).parent
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds until something that a test waits for is given up."""
 READY = "service  listens on"
 """How the table begins that a server prints when it takes connections."""
