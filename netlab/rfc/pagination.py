@@ -89,6 +89,11 @@ def unpaged(text: str) -> list[str]:
     return _without_gaps(lines)
 
 
+def indent_of(line: str) -> int:
+    """The column at which the text of a line begins."""
+    return len(line) - len(line.lstrip())
+
+
 def _struck(line: str) -> str:
     """What is seen of a line with backspaces, or carriage returns, on paper."""
     seen: list[str] = []
@@ -195,19 +200,15 @@ def _goes_on(lines: Sequence[str], page: Sequence[str], width: int) -> bool:
     if _ART.search(last) and _ART.search(first):
         return True
     item = _ITEM.match(last)
-    indents = (_indent(last), item.end() if item else -1)
+    indents = (indent_of(last), item.end() if item else -1)
     begins_low = first.lstrip()[:1].islower()
     word = first.split(maxsplit=1)[0]
     full = len(last) + 1 + len(word) > width
-    if _indent(first) not in indents:
+    if indent_of(first) not in indents:
         # The first line of a paragraph alone at the end of a page, if it is indented.
         alone = len(lines) < 2 or not lines[-2]
         return alone and full and begins_low
     return begins_low or not _ENDS.search(last) if full else begins_low and not _ENDS.search(last)
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
 
 
 def _without_gaps(lines: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from netlab.rfc.index import Entry
 from netlab.rfc.markup import Child, Markup, escape, join, tag
 from netlab.rfc.pages import actions, banner, byline, link, page, size
+from netlab.rfc.pagination import indent_of
 from netlab.rfc.references import Link
 from netlab.rfc.sections import Section
 from netlab.rfc.text import Block, Document
@@ -139,7 +140,7 @@ class _Writer:
         for at in range(block.start, block.end):
             if at > block.start:
                 parts.append("" if self._is_broken(at - 1) else "\n")
-            column = _indent(self._lines[at])
+            column = indent_of(self._lines[at])
             if block.item and at == block.start:
                 marker = self._line(at, column, block.indent)
                 parts.append(tag("span", *marker, class_="marker"))
@@ -177,7 +178,3 @@ def _depth(indent: int) -> str | None:
     """The class for text so many columns from the margin; most text is 3 from it."""
     step = min(max(indent // _COLUMNS - 1, 0), _DEEPEST)
     return f"d{step}" if step else None
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())

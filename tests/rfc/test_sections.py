@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.rfc import sections as module
 from netlab.rfc.pagination import decode, unpaged
-from netlab.rfc.sections import Contents, Section, find_sections
+from netlab.rfc.sections import Section, find_sections
+from netlab.rfc.toc import Contents
 from tests.rfc.support import text
 
 LIST = """\
@@ -230,18 +230,6 @@ class Finding(SynchronousTestCase):
             [title for _, title in found(document)],
             ["Message Formats", "What is this, a sentence?", "Echo or Echo Reply Message"][::2],
         )
-
-    def test_many_contents(self) -> None:
-        """Not each of many lines that say "Contents" is taken for the beginning of a table."""
-        read: list[int] = []
-
-        def reading(lines: list[str], start: int, margin: int) -> Contents:
-            read.append(start)
-            return Contents()
-
-        self.patch(module, "_read_contents", reading)
-        find_sections(["Contents", "  1"] * 500)
-        self.assertEqual(len(read), 8)
 
     def test_none(self) -> None:
         self.assertEqual(find_sections([]), ((), Contents()))
