@@ -143,13 +143,18 @@ def _numbered(lines: Sequence[str], margin: int, contents: Contents) -> list[_Fo
     last: _Order = ()
     listed = 0  # the number of the last item of a list since the last heading
     for at, line in enumerate(lines):
-        if not line or contents.start <= at < contents.end or (at and lines[at - 1]):
+        if not line or contents.start <= at < contents.end:
+            continue
+        below = bool(found) and found[-1].body == at  # its parent's heading
+        if at and lines[at - 1] and not below:
             continue
         matched = HEADING.fullmatch(line) if len(line) <= _LONGEST_TITLE else None
-        heading = _heading(lines, at, matched, margin) if matched else None
+        heading = _heading(lines, at, matched, margin, contents) if matched else None
         if heading is None:
             continue
         order = _order(heading.number)
+        if below and order[:-1] != last:
+            continue
         kind = order[0][0]
         next_ = _is_next(last, order) or bool(lasts[kind] and _is_next(lasts[kind], order))
         if order > lasts[kind] and _is_good(lines, heading, contents, next_, last, listed):
@@ -182,7 +187,7 @@ def _is_good(
         return False
     apart = _is_apart(lines, heading)
     if len(titles) >= _ENOUGH and told is not None:  # contents and text may differ
-        return is_next and apart and is_known(heading.title)
+        return is_next and apart and ("." in heading.number or is_known(heading.title))
     if len(titles) >= _ENOUGH:
         deepest = max(number.count(".") for number in titles)
         return is_next and (heading.number.count(".") > deepest or apart)
@@ -192,7 +197,9 @@ def _is_good(
     return apart and (is_next or _is_near(last, order))
 
 
-def _heading(lines: Sequence[str], at: int, matched: re.Match[str], margin: int) -> _Found | None:
+def _heading(
+    lines: Sequence[str], at: int, matched: re.Match[str], margin: int, contents: Contents
+) -> _Found | None:
     """The heading at a line that has the form of one; ``None`` if it reads like an item."""
     number, title = matched["number"].upper(), matched["title"].strip()
     depth = number.count(".")
@@ -201,8 +208,10 @@ def _heading(lines: Sequence[str], at: int, matched: re.Match[str], margin: int)
         return None
     if matched["number"][0].islower() or (indent >= _CENTRED and _after(lines, at)):
         return None
-    if number[0].isalpha() and not matched["word"] and not (depth or matched["after"] == "."):
-        return None  # "A name is ..."
+    if number[0].isalpha() and not (depth or matched["word"] or matched["after"] == "."):
+        told = (contents.titles or {}).get(number)
+        if told is None or not _alike(told, title):
+            return None  # "A name is ..."
     if title[:1].islower() and not matched["after"] and matched["word"]:
         return None  # "Section 2 lays out ..."
     body = at + 1

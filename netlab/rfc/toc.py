@@ -62,6 +62,11 @@ def find_contents(lines: Sequence[str], margin: int) -> Contents:
     return Contents()
 
 
+def is_known(title: str) -> bool:
+    """Whether this is a title that a section often has which has no number."""
+    return _KNOWN.fullmatch(title) is not None
+
+
 def _read_contents(lines: Sequence[str], start: int, margin: int) -> Contents:
     titles: dict[str, str] = {}
     others: set[str] = set()
@@ -83,6 +88,8 @@ def _read_contents(lines: Sequence[str], start: int, margin: int) -> Contents:
             pending = ""
         text = _LEADER.sub("", line)
         entry = HEADING.fullmatch(text)
+        if entry and _is_article(entry):
+            entry = None
         if entry and (entry["title"] or paged) and not (pending and not entry["after"]):
             number = entry["number"].upper()
             if number in titles and not paged:
@@ -100,6 +107,6 @@ def _read_contents(lines: Sequence[str], start: int, margin: int) -> Contents:
     return Contents(start, end, titles, frozenset(others))
 
 
-def is_known(title: str) -> bool:
-    """Whether this is a title that a section often has which has no number."""
-    return _KNOWN.fullmatch(title) is not None
+def _is_article(entry: re.Match[str]) -> bool:
+    """Whether the number of an entry is the first word of its title: "A Name for ..."."""
+    return entry["number"] == "A" and not (entry["word"] or entry["after"]) and entry["gap"] == " "

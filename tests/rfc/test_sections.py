@@ -206,6 +206,29 @@ class Finding(SynchronousTestCase):
             ],
         )
 
+    def test_contents_say_otherwise(self) -> None:
+        """A section whose title is not that in the contents; a list is none all the same."""
+        document = (
+            "Contents\n\n   1. One ... 1\n   1.1. Kick message ... 1\n   2. Two ... 2\n"
+            "   A   Timers .... 3\n\n1. One\n\n   t\n\n1.1. The command to be gone\n\n   t\n\n"
+            "2. An item of a list\n\n   t\n\n2. Two\n\n   t\n\n"
+            "A name is not\n\n   t\n\nA Timers\n\n   t\n"
+        )
+        self.assertEqual(
+            found(document)[1:],
+            [("1", "One"), ("1.1", "The command to be gone"), ("2", "Two"), ("A", "Timers")],
+        )
+
+    def test_heading_below_heading(self) -> None:
+        """With no line between, as in RFC 2522; but not what is no part of it."""
+        document = (
+            "Contents\n\n   1. One ... 1\n   2. Two ... 1\n   2.1. Water ... 2\n"
+            "   3. Three ... 2\n   4. Four ... 3\n\n1. One\n\n   t\n\n"
+            "2. Two\n2.1. Water\n\n   t\n\n3. Three\n4. Four\n\n   t\n"
+        )
+        numbers = [number for number, _ in found(document)[1:]]
+        self.assertEqual(numbers, ["1", "2", "2.1", "3"])
+
     def test_after_appendices(self) -> None:
         """Numbers that go on behind the letters, as in RFC 5322."""
         document = (

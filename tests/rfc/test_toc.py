@@ -32,6 +32,13 @@ class TocTests(SynchronousTestCase):
         )
         self.assertEqual(contents.others, {"references"})
 
+    def test_article(self) -> None:
+        """A title that begins with "A" is not in Appendix A, as in RFC 369."""
+        lines = ["Contents", "", "   1. One ... 1", "   A Parameter ... 2", "   B   Bee ... 3"]
+        contents = find_contents(lines, 0)
+        self.assertEqual(contents.titles, {"1": "One", "B": "Bee"})
+        self.assertEqual(contents.others, {"a parameter"})
+
     def test_none(self) -> None:
         self.assertEqual(find_contents(["Contents", "", "  Text."], 0), Contents())
 
