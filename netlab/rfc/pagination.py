@@ -18,6 +18,7 @@ WIDTH = 72
 """The columns of a line (RFC 2223, 3a)."""
 
 _DEEPEST = 4  # lines of a running head, at most
+_APART = 8  # lines from a foot to the next page's head, at most
 _GAP = 2  # empty lines that stay together, at most
 
 _ROMAN = "[ivxl]{1,7}"
@@ -115,18 +116,22 @@ def _struck(line: str) -> str:
 
 
 def _pages(text: str) -> list[str]:
-    """The pages; where the form feeds got lost, a foot followed by a head parts them."""
-    if "\f" in text:
-        return text.split("\f")
-    lines = text.split("\n")
-    pages: list[list[str]] = [[]]
+    """The pages; where form feeds got lost, some or all, a foot followed by a head parts them."""
+    return [part for page in text.split("\f") for part in _parted(page)]
+
+
+def _parted(page: str) -> list[str]:
+    if "[" not in page:
+        return [page]
+    lines = page.split("\n")
+    parts: list[list[str]] = [[]]
     for at, line in enumerate(lines):
-        pages[-1].append(line)
+        parts[-1].append(line)
         if line.endswith("]") and _PAGE.search(line):
-            after = next((each for each in lines[at + 1 : at + 6] if each.strip()), "")
+            after = next((each for each in lines[at + 1 : at + 1 + _APART] if each.strip()), "")
             if _HEAD.fullmatch(after.rstrip()):
-                pages.append([])
-    return ["\n".join(page) for page in pages]
+                parts.append([])
+    return ["\n".join(part) for part in parts]
 
 
 def _normal(line: str) -> str:
