@@ -73,14 +73,18 @@ def search_form(query: str = "") -> Markup:
     return tag("form", box, tag("button", "Search", type="submit"), action="/search", role="search")
 
 
-def front_page(known: int, at_hand: int, recent: Sequence[Entry] = ()) -> str:
-    """The front page; ``known`` and ``at_hand`` are numbers of documents, ``recent`` the latest."""
+def front_page(known: int, at_hand: int, recent: Sequence[Entry] = (), no_index: str = "") -> str:
+    """The front page; ``known`` and ``at_hand`` are numbers of documents, ``recent`` the latest.
+
+    ``no_index`` is a sentence without its full stop: why no document is known, if that is so.
+    """
     return page(
         "RFCs",
         tag(
             "div",
             tag("h1", "Find and read RFCs"),
             search_form(),
+            tag("p", f"There is no index: {no_index}.", class_="banner old") if no_index else None,
             tag(
                 "p",
                 f"{known:,} documents are known, ",

@@ -91,7 +91,8 @@ class Pages(Case):
         self.assertIn("9,552 documents are known, 1,170 are at hand", page.text)
         self.assertIn("/html/rfc9515", page.links)
         self.assertIn("/library", page.links)
-        self.read(pages.front_page(0, 0))
+        page = self.read(pages.front_page(0, 0, no_index="it is <late>"))
+        self.assertIn("There is no index: it is <late>.", page.text)
 
     def test_results(self) -> None:
         entry = index().entries[793]
