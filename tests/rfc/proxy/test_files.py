@@ -316,6 +316,22 @@ class FromMirror(SiteCase):
             self.assertEqual(self.get(f"/rfc/rfc{number}.txt").status, 504)
         self.assertEqual(self.library.known_texts, 1)
 
+    def test_links(self) -> None:
+        """A link within the mirror is followed, and none that leads out of it."""
+        outside = Path(self.mktemp())
+        outside.mkdir()
+        (outside / "rfc5.txt").write_bytes(b"secret\n")
+        (outside / "std6.txt").write_bytes(b"secret\n")
+        (self.folder / "rfc4.txt").symlink_to("rfc2324.txt")
+        (self.folder / "rfc5.txt").symlink_to((outside / "rfc5.txt").resolve())
+        (self.folder / "std").symlink_to(outside.resolve())
+        self.make(mirror=self.folder, offline=True)
+        self.assertEqual(self.get("/rfc/rfc4.txt").content, text(2324))
+        for path in ("/rfc/rfc5.txt", "/rfc/std/std6.txt", "/html/rfc5"):
+            visit = self.get(path)
+            self.assertEqual((visit.status, b"secret" in visit.content), (504, False), path)
+        self.assertEqual(self.search.at_hand(), (4, 2324))
+
     def test_only_if_cached(self) -> None:
         """Who wants nobody to be asked gets what is in the mirror."""
         self.make(mirror=self.folder)
