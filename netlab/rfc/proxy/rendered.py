@@ -41,6 +41,7 @@ class Rendered:
         library = self._library
         text = await library.text(number)
         entry = library.listings.index.entries.get(number)
+        entry = None if entry is None else library.offered(entry)
         reports = library.listings.errata.get(number, ())
         errata = sum(each.status != REJECTED for each in reports)
         made_of = (number, blake2b(text, digest_size=16).digest(), entry, errata)

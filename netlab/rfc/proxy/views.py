@@ -89,7 +89,7 @@ class Views:
         if entry is None:
             return self._unknown(request, name)
         content = info_page(
-            entry,
+            library.offered(entry),
             library.listings.errata.get(name.number, ()),
             lambda number: library.entry(number).title,
             at_hand=library.has_text(name.number),

@@ -91,6 +91,16 @@ class Pages(SiteCase):
         self.assertIn("768", self.assert_page(self.get("/html/std6", HTML)).text)
         self.assert_page(self.get("/html/bcp9999", HTML), 404)
 
+    def test_formats(self) -> None:
+        """Of a server without a network, links to the formats alone that it has."""
+        for path in (READER, "/info/rfc2324"):
+            self.assertIn("/rfc/rfc2324.html", Page(self.get(path, HTML).text).links)
+        self.make(store=self.store, offline=True)
+        for path in (READER, "/info/rfc2324"):
+            links = self.assert_page(self.get(path, HTML)).links
+            self.assertIn("/rfc/rfc2324.txt", links)
+            self.assertNotIn("/rfc/rfc2324.html", links)
+
     def test_reader(self) -> None:
         """The text to be read; with what is known of it, once that is there."""
         page = self.assert_page(self.get(READER, HTML))
