@@ -131,14 +131,10 @@ class Files:
         """Why a document cannot be had, when ``reply`` is all that came; its body is not sent."""
         what = str(name)
         if reply.status in (404, 410):
-            return error(request, 404, f"No {what}", self._why_not(name))
+            return error(request, 404, f"No {what}", self._why_not(name) + self._members(name))
         if reply.status == 504 and self._library.source.offline:
-            return error(
-                request,
-                504,
-                f"{what} is not here",
-                "this server is offline, and has it neither in its mirror nor in its cache",
-            )
+            why = "this server is offline, and has it neither in its mirror nor in its cache"
+            return error(request, 504, f"{what} is not here", why + self._members(name))
         if reply.status == 504 and "proxy-status" not in reply.fields:
             return error(request, 504, f"{what} is not here", "it is not in the cache")
         return error(
@@ -148,6 +144,14 @@ class Files:
             "the upstream does not answer as it should, and the document is not in the cache",
             *[(key, value) for key, value in reply.fields if key.lower() in _SAID],
         )
+
+    def _members(self, name: Name | Listing) -> str:
+        """Of a sub-series, what else to ask for."""
+        if isinstance(name, Listing) or name.series is Series.RFC:
+            return ""
+        numbers = self._library.listings.index.documents(name)
+        names = [str(Name(Series.RFC, number)) for number in numbers]
+        return f"; ask for what {name} is: {', '.join(names)}" if names else ""
 
     def _why_not(self, name: Name | Listing) -> str:
         if not isinstance(name, Name):

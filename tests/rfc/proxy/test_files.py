@@ -181,6 +181,17 @@ class Missing(SiteCase):
         said = self.get("/rfc/rfc2324.pdf").text
         self.assertIn("its text is at /rfc/rfc2324.txt", said)
 
+    def test_series(self) -> None:
+        """The file of a sub-series that is not there: then its documents may be asked for."""
+        self.get("/")
+        visit = self.get("/bcp/bcp14.txt")
+        self.assertEqual(visit.status, 404)
+        self.assertIn("what BCP 14 is: RFC 2119, RFC 8174.", visit.text)
+        self.make(store=self.store, offline=True)
+        visit = self.get("/std6")
+        self.assertEqual(visit.status, 504)
+        self.assertIn("what STD 6 is: RFC 768.", visit.text)
+
     def test_not_issued(self) -> None:
         """Of a number that was never issued nobody is asked, once the index is there."""
         self.get("/")
