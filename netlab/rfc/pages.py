@@ -149,14 +149,13 @@ def series_page(name: Name, entries: Sequence[Entry]) -> str:
     )
 
 
-def error_page(status: int, title: str, message: str, suggestion: Name | None = None) -> str:
-    """What went wrong, for a person; ``suggestion`` is what may have been meant."""
+def error_page(status: int, title: str, message: str) -> str:
+    """What went wrong, for a person."""
     return page(
         title,
         tag("p", f"Error {status}", class_="soft"),
         tag("h1", title),
         tag("p", message),
-        tag("p", "Did you mean ", link(suggestion), "?") if suggestion else None,
         tag("p", tag("a", "Search all RFCs", href="/"), class_="soft"),
     )
 
