@@ -181,6 +181,9 @@ class Pages(Case):
         assert banner is not None
         self.assertIn("banner old", banner)
         self.assertIn("2 errata were reported", banner)
+        self.assertNotIn("In force", str(pages.banner(index().entries[793], current=(9293,))))
+        page = self.read(pages.info_page(index().entries[2616], current=(9110, 9112)))
+        self.assertIn("In force now: RFC 9110, RFC 9112.", page.text)
 
     def test_error(self) -> None:
         page = self.read(pages.error_page(404, "No such RFC", "'x' names no RFC"))

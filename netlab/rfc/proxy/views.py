@@ -93,6 +93,7 @@ class Views:
             library.listings.errata.get(name.number, ()),
             lambda number: library.entry(number).title,
             at_hand=library.has_text(name.number),
+            current=library.listings.index.successors(name.number),
         )
         return page(request, content)
 
