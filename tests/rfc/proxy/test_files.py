@@ -169,6 +169,8 @@ class Missing(SiteCase):
             self.assertIn("RFC 99999 does not exist, or not yet", visit.text)
             self.assertNotIn("no such file", visit.text)
         self.assertEqual(len(self.upstream.asked), 1)
+        self.assertIn(";hit", visit.field("cache-status") or "")
+        self.assertIsNotNone(visit.field("via"))
         self.machine.advance(299)
         self.get("/rfc/rfc99999.txt")
         self.assertEqual(len(self.upstream.asked), 1)
