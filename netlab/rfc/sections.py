@@ -21,6 +21,8 @@ _LONGEST_TITLE = 160
 _ENOUGH = 3  # sections in the contents, for these to be trusted
 _CENTRED = 12  # a heading that begins so far to the right is in the middle of the line
 
+_STROKE = re.compile(r"-{3,}|={3,}|_{3,}|~{3,}")
+_LONG_WORD = re.compile(r"\b[A-Za-z][\w'-]{3,}")
 _ROMAN = re.compile(r"(?P<indent>\s*)(?P<number>[IVX]{1,5})\.(?P<gap>\s+)(?P<title>\S.*)")
 _ROMANS = (
     *("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"),
@@ -301,14 +303,33 @@ def _unnumbered(
     if not line or indent_of(line) > margin or len(line) > 70 or (at and lines[at - 1]):
         return None
     after = _after(lines, at)
-    if after and indent_of(after) <= indent_of(line):
+    underlined = _is_underline(after, line)
+    if after and not underlined and indent_of(after) <= indent_of(line):
         return None
     title = line.strip().rstrip(":.")
-    known = is_known(title)
     told = " ".join(title.lower().split()) in contents.others
-    if not (known or told or (generic and at > 3 and not after and _is_name(title))):
+    named = generic and at > 3 and (underlined or not after) and _is_name(title)
+    named = named and (underlined or _is_capitalised(line))
+    if not (is_known(title) or told or named):
         return None
-    return _Found("", title, at, at + 1)
+    return _Found("", title, at, at + (2 if underlined else 1))
+
+
+def _is_underline(line: str, above: str) -> bool:
+    """Whether a line draws a stroke below the one above it, of about its length."""
+    stroke = line.strip()
+    return (
+        _STROKE.fullmatch(stroke) is not None
+        and indent_of(line) == indent_of(above)
+        and abs(len(stroke) - len(above.strip())) < 5
+    )
+
+
+def _is_capitalised(line: str) -> bool:
+    """Whether a line's words begin as those of a title do, or are so few that they need not."""
+    words = _LONG_WORD.findall(line)
+    few = len(line.split()) < 4 and not line.endswith(":")
+    return few or 2 * sum(word[0].isupper() for word in words) >= len(words)
 
 
 def _is_name(title: str) -> bool:

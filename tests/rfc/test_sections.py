@@ -254,6 +254,29 @@ class Finding(SynchronousTestCase):
             ["Message Formats", "What is this, a sentence?", "Echo or Echo Reply Message"][::2],
         )
 
+    def test_underlined(self) -> None:
+        """A stroke below a line makes it a heading, with no empty line between, as in RFC 768."""
+        lines = unpaged(decode(text(768)))
+        sections, _ = find_sections(lines)
+        self.assertEqual(
+            [section.title for section in sections],
+            [
+                *("Introduction", "Format", "Fields", "User Interface", "IP Interface"),
+                *("Protocol Application", "Protocol Number", "References"),
+            ],
+        )
+        self.assertEqual(lines[sections[0].line + 1], "------------")
+        self.assertTrue(lines[sections[0].body + 1].startswith("This User Datagram"))
+
+    def test_sentences(self) -> None:
+        """That introduce a list are no headings, as in RFC 868."""
+        document = (
+            "RFC 1                A. Body\n\n            The Title\n\n\n   Text.\n\n"
+            "The Time\n\n   Text.\n\nWhen used via TCP the service works so:\n\n   Text.\n\n"
+            "For example:\n\n   Text.\n\nSyntax:\n\n   Text.\n"
+        )
+        self.assertEqual([title for _, title in found(document)], ["The Time", "Syntax"])
+
     def test_none(self) -> None:
         self.assertEqual(find_sections([]), ((), Contents()))
         self.assertEqual(found("A letter to all of you.\n\nYours"), [])
