@@ -19,7 +19,7 @@ from netlab.errors import ConfigurationError
 from netlab.escaping import escape
 from netlab.rfc.direct import About, Direct
 from netlab.rfc.mirroring import Mirroring
-from netlab.rfc.names import FORMATS, Form, Name, Series, parse_base, parse_name
+from netlab.rfc.names import FORMATS, Form, Name, NotAName, Series, parse_base, parse_name
 from netlab.rfc.pagination import decode
 from netlab.rfc.places import DEFAULT_UPSTREAM, default_folder
 from netlab.rfc.proxied import DEFAULT_SERVER, Proxied, find
@@ -135,7 +135,7 @@ def _read(
     offline: bool,
 ) -> None:
     """Show a document."""
-    named = parse_name(" ".join(name))
+    named = _named(" ".join(name))
     if form is not None:
         named = named.to(Form(form))
     if section is not None and named.form is not Form.ANY:
@@ -151,6 +151,16 @@ def _read(
         else:
             page = _about(library, named)
     page.show()  # the cache is free again: a person may read for hours
+
+
+def _named(text: str) -> Name:
+    """The document that ``text`` names; without any number it may have been meant for a search."""
+    try:
+        return parse_name(text)
+    except NotAName as error:
+        if re.search("[0-9]", text):
+            raise
+        raise Failed(f"{error}; to look for it: netlab rfc search {escape(text, 60)}") from error
 
 
 @rfc.command()
