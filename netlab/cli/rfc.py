@@ -14,11 +14,12 @@ import click
 
 from netlab.cli import Failed
 from netlab.cli.mirrored import failures_text, progress_bar, report_text
+from netlab.cli.unnamed import Unnamed, WithUnnamed
 from netlab.errors import ConfigurationError
 from netlab.escaping import escape
 from netlab.rfc.direct import About, Direct
 from netlab.rfc.mirroring import Mirroring
-from netlab.rfc.names import FORMATS, Form, Name, Series, parse_base, parse_name
+from netlab.rfc.names import FORMATS, Form, Name, NotAName, Series, parse_base, parse_name
 from netlab.rfc.pagination import decode
 from netlab.rfc.places import DEFAULT_UPSTREAM, default_folder
 from netlab.rfc.proxied import DEFAULT_SERVER, Proxied, find
@@ -27,70 +28,8 @@ from netlab.rfc.text import read as read_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_READ = "read"
 _SHOWN = 20  # documents that a search shows, unless told otherwise
 _MOST = 100
-
-
-class _Words(click.Group):
-    """Subcommands; a first word that is none of them is the name of a document.
-
-    Options may stand before the subcommand's name, too: they are the subcommand's.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts the subcommand's name first."""
-        if args and not {"-h", "--help"} & set(args[:1]):
-            at = self._first_word(args)
-            if at is not None and args[at] in self.list_commands(ctx):
-                args = [args[at], *args[:at], *args[at + 1 :]]
-            else:
-                args = [_READ, *args]
-        return super().parse_args(ctx, args)
-
-    def _first_word(self, args: list[str]) -> int | None:
-        """Where the first argument is that is neither an option nor an option's value."""
-        valued = {
-            name
-            for command in self.commands.values()
-            for option in command.params
-            if isinstance(option, click.Option) and not option.is_flag
-            for name in option.opts
-        }
-        at = 0
-        while at < len(args):
-            if not args[at].startswith("-"):
-                return at
-            at += 2 if args[at] in valued else 1
-        return None
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names, in the order of the help page."""
-        return [name for name in self.commands if name != _READ]
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """What the first line of the help page shows."""
-        return ["[OPTIONS]", "NAME"]
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the options for reading a document, and the subcommands."""
-        self.commands[_READ].format_options(ctx, formatter)
-        self.format_commands(ctx, formatter)
-
-
-class _NoWord(click.Context):
-    """The context of a command that is meant when none is named."""
-
-    @property
-    def command_path(self) -> str:
-        """What is typed to get there."""
-        return "" if self.parent is None else self.parent.command_path
-
-
-class _Reading(click.Command):
-    """What is meant when no subcommand is named."""
-
-    context_class = _NoWord
 
 
 def _upstream(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -153,7 +92,7 @@ def _library(server: str | None, upstream: str | None, offline: bool) -> Iterato
         yield direct
 
 
-@click.group(cls=_Words, no_args_is_help=True)
+@click.group(cls=WithUnnamed, no_args_is_help=True)
 def rfc() -> None:
     """Read an RFC, search them all, or copy them all into a folder.
 
@@ -174,7 +113,7 @@ def rfc() -> None:
     """
 
 
-@rfc.command(_READ, cls=_Reading, hidden=True)
+@rfc.command("read", cls=Unnamed, hidden=True)
 @click.argument("name", nargs=-1, required=True)
 @click.option(
     "-s", "--section", metavar="NUMBER", help="Show only this section: 2.3, A.1, or its title."
@@ -196,7 +135,7 @@ def _read(
     offline: bool,
 ) -> None:
     """Show a document."""
-    named = parse_name(" ".join(name))
+    named = _named(" ".join(name))
     if form is not None:
         named = named.to(Form(form))
     if section is not None and named.form is not Form.ANY:
@@ -212,6 +151,16 @@ def _read(
         else:
             page = _about(library, named)
     page.show()  # the cache is free again: a person may read for hours
+
+
+def _named(text: str) -> Name:
+    """The document that ``text`` names; without any number it may have been meant for a search."""
+    try:
+        return parse_name(text)
+    except NotAName as error:
+        if re.search("[0-9]", text):
+            raise
+        raise Failed(f"{error}; to look for it: netlab rfc search {escape(text, 60)}") from error
 
 
 @rfc.command()

@@ -13,6 +13,9 @@ import msgspec
 from netlab.rfc.index import LONGEST, UnreadableListing
 from netlab.rfc.names import NotAName, Series, parse_name
 
+_MOST = 500_000
+"""Objects and lists that are taken; there are some 8,000 reports in 2026, of one object each."""
+
 REJECTED = "Rejected"
 """The status of a report that is none: what it says is not wrong."""
 
@@ -43,10 +46,12 @@ def parse_errata(data: bytes) -> Mapping[int, tuple[Erratum, ...]]:
     """The errata by the RFCs' numbers, each RFC's in the order of their own numbers.
 
     A report without a readable RFC or number of its own is left out. Raises
-    ``UnreadableListing`` if ``data`` is not a list of objects in JSON.
+    ``UnreadableListing`` if ``data`` is not a list of objects in JSON, or too much.
     """
     if len(data) > LONGEST:
         raise UnreadableListing(f"the errata have {len(data)} bytes; at most {LONGEST} are taken")
+    if data.count(b"{") + data.count(b"[") > _MOST:  # each takes far more memory than bytes
+        raise UnreadableListing(f"the errata are more than {_MOST} reports")
     try:
         reports = msgspec.json.decode(data, type=list[dict[str, Any]])
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

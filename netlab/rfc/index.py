@@ -22,6 +22,7 @@ from netlab.rfc.names import Name, Series
 LONGEST = 64 << 20
 """The most bytes that are taken for an index; it has 14 million in 2024."""
 
+_DEEPEST = 50  # elements within each other; an index has 5
 _NAMESPACES = ("https://www.rfc-editor.org/rfc-index", "http://www.rfc-editor.org/rfc-index", "")
 _MONTHS = (
     *("", "January", "February", "March", "April", "May", "June", "July"),
@@ -234,6 +235,8 @@ class _Reader:
             raise UnreadableListing(f"this is no index: its root is <{escape(local, 40)}>")
         self._path.append(local)
         depth = len(self._path)
+        if depth > _DEEPEST:
+            raise UnreadableListing(f"the index has more than {_DEEPEST} elements in each other")
         if depth == 2:
             self._found = {}
         if depth <= 3 or (depth == 4 and self._path[2] not in _LEAVES):

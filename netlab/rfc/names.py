@@ -17,7 +17,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
 from netlab.errors import ConfigurationError
 from netlab.escaping import escape
@@ -154,16 +154,17 @@ class Name:
         return replace(self, form=form)
 
 
+_BETWEEN = r"[\s\xa0\u202f_#:\u2010-\u2015-]{0,8}"  # a series and a number
 _NUMBER = r"0{0,20}(?P<number>[1-9][0-9]{0,4})"
 _FORM = r"(?:\.(?P<form>[a-z][a-z0-9.]{0,9}))?"
 _TYPED = re.compile(
-    rf"(?:(?P<series>rfc|bcp|std|fyi)[\s\xa0\u202f_#:\u2010-\u2015-]{{0,8}})?{_NUMBER}{_FORM}",
+    rf"(?:(?P<series>rfc|bcp|std|fyi){_BETWEEN})?{_NUMBER}{_FORM}",
     re.IGNORECASE | re.ASCII,
 )
 _PATH = re.compile(
     r"/(?:(?P<folder>rfc|in-notes|html|info|errata|pdf|(?:(?:rfc|in-notes)/)?pdfrfc"
     r"|doc/html|doc/pdf|doc)/)?"
-    rf"(?:(?P<within>bcp|std|fyi)/)?(?P<series>rfc|bcp|std|fyi)?{_NUMBER}{_FORM}/?",
+    rf"(?:(?P<within>bcp|std|fyi)/)?(?:(?P<series>rfc|bcp|std|fyi){_BETWEEN})?{_NUMBER}{_FORM}/?",
     re.IGNORECASE | re.ASCII,
 )
 _LISTING = re.compile(
@@ -279,7 +280,7 @@ def _in_path(text: str, path: str) -> Name | Listing:
     if len(path) > _LONGEST:
         raise _wrong(text)
     if "%" in path:  # RFC 3986, 6.2.2.2: the same path as without the escapes
-        path = unquote_to_bytes(path).decode("latin-1")
+        path = unquote(path)
     listing = _LISTING.fullmatch(path)
     if listing:
         return Listing(listing["file"].lower())
@@ -317,7 +318,7 @@ def _suggest_form(form: str) -> str:
 
 def _wrong(text: str) -> NotAName:
     """The error for ``text``, with what may have been meant."""
-    plain = unicodedata.normalize("NFKC", text[:_LONGEST])
+    plain = unicodedata.normalize("NFKC", unquote(text[:_LONGEST]))
     meant = _MEANT.search(plain)
     if meant is None and re.search(r"[0-9]{6}", plain):
         why = f"numbers go up to {HIGHEST}"

@@ -73,14 +73,18 @@ def search_form(query: str = "") -> Markup:
     return tag("form", box, tag("button", "Search", type="submit"), action="/search", role="search")
 
 
-def front_page(known: int, at_hand: int, recent: Sequence[Entry] = ()) -> str:
-    """The front page; ``known`` and ``at_hand`` are numbers of documents, ``recent`` the latest."""
+def front_page(known: int, at_hand: int, recent: Sequence[Entry] = (), no_index: str = "") -> str:
+    """The front page; ``known`` and ``at_hand`` are numbers of documents, ``recent`` the latest.
+
+    ``no_index`` is a sentence without its full stop: why no document is known, if that is so.
+    """
     return page(
         "RFCs",
         tag(
             "div",
             tag("h1", "Find and read RFCs"),
             search_form(),
+            tag("p", f"There is no index: {no_index}.", class_="banner old") if no_index else None,
             tag(
                 "p",
                 f"{known:,} documents are known, ",
@@ -145,14 +149,13 @@ def series_page(name: Name, entries: Sequence[Entry]) -> str:
     )
 
 
-def error_page(status: int, title: str, message: str, suggestion: Name | None = None) -> str:
-    """What went wrong, for a person; ``suggestion`` is what may have been meant."""
+def error_page(status: int, title: str, message: str) -> str:
+    """What went wrong, for a person."""
     return page(
         title,
         tag("p", f"Error {status}", class_="soft"),
         tag("h1", title),
         tag("p", message),
-        tag("p", "Did you mean ", link(suggestion), "?") if suggestion else None,
         tag("p", tag("a", "Search all RFCs", href="/"), class_="soft"),
     )
 
@@ -163,10 +166,12 @@ def info_page(
     title: Callable[[int], str] = lambda number: "",
     *,
     at_hand: bool = False,
+    current: Sequence[int] = (),
 ) -> str:
     """All that is known about a document, and its errata.
 
-    ``title`` returns the title of another RFC, or an empty text, for those it speaks of.
+    ``title`` returns the title of another RFC, or an empty text, for those it speaks of;
+    ``current`` are those that stand for it now.
     """
     written = [
         join(tag("dt", what), tag("dd", fact if isinstance(fact, str) else _names(fact)))
@@ -183,7 +188,7 @@ def info_page(
         tag("p", str(entry.name), " ", tag("span", "at hand", class_="badge") if at_hand else None),
         tag("h1", entry.title),
         actions(entry, info=False),
-        banner(entry, len(counted(errata))),
+        banner(entry, len(counted(errata)), current),
         *[tag("p", paragraph) for paragraph in entry.abstract.split("\n\n") if paragraph],
         tag("dl", *written) if written else None,
         *relations,
@@ -210,12 +215,17 @@ def counted(errata: Iterable[Erratum]) -> list[Erratum]:
     return [erratum for erratum in errata if erratum.status != REJECTED]
 
 
-def banner(entry: Entry, errata: int = 0) -> Markup | None:
-    """What a reader must know: what is newer, and how many errata there are."""
+def banner(entry: Entry, errata: int = 0, current: Sequence[int] = ()) -> Markup | None:
+    """What a reader must know: what is newer, and how many errata there are.
+
+    ``current`` are the RFCs that stand for it now: see ``Index.successors``.
+    """
     info = entry.name.to(Form.INFO)
     lines: list[Markup] = []
     if entry.obsoleted_by:
         lines.append(tag("p", "Obsoleted by ", _numbers(entry.obsoleted_by, info), "."))
+        if current and tuple(current) != entry.obsoleted_by:
+            lines.append(tag("p", "In force now: ", _numbers(current, info), "."))
     if entry.updated_by:
         lines.append(tag("p", "Updated by ", _numbers(entry.updated_by, info), "."))
     if errata:

@@ -18,6 +18,7 @@ WIDTH = 72
 """The columns of a line (RFC 2223, 3a)."""
 
 _DEEPEST = 4  # lines of a running head, at most
+_APART = 8  # lines from a foot to the next page's head, at most
 _GAP = 2  # empty lines that stay together, at most
 
 _ROMAN = "[ivxl]{1,7}"
@@ -89,6 +90,11 @@ def unpaged(text: str) -> list[str]:
     return _without_gaps(lines)
 
 
+def indent_of(line: str) -> int:
+    """The column at which the text of a line begins."""
+    return len(line) - len(line.lstrip())
+
+
 def _struck(line: str) -> str:
     """What is seen of a line with backspaces, or carriage returns, on paper."""
     seen: list[str] = []
@@ -110,18 +116,22 @@ def _struck(line: str) -> str:
 
 
 def _pages(text: str) -> list[str]:
-    """The pages; where the form feeds got lost, a foot followed by a head parts them."""
-    if "\f" in text:
-        return text.split("\f")
-    lines = text.split("\n")
-    pages: list[list[str]] = [[]]
+    """The pages; where form feeds got lost, some or all, a foot followed by a head parts them."""
+    return [part for page in text.split("\f") for part in _parted(page)]
+
+
+def _parted(page: str) -> list[str]:
+    if "[" not in page:
+        return [page]
+    lines = page.split("\n")
+    parts: list[list[str]] = [[]]
     for at, line in enumerate(lines):
-        pages[-1].append(line)
+        parts[-1].append(line)
         if line.endswith("]") and _PAGE.search(line):
-            after = next((each for each in lines[at + 1 : at + 6] if each.strip()), "")
+            after = next((each for each in lines[at + 1 : at + 1 + _APART] if each.strip()), "")
             if _HEAD.fullmatch(after.rstrip()):
-                pages.append([])
-    return ["\n".join(page) for page in pages]
+                parts.append([])
+    return ["\n".join(part) for part in parts]
 
 
 def _normal(line: str) -> str:
@@ -195,19 +205,15 @@ def _goes_on(lines: Sequence[str], page: Sequence[str], width: int) -> bool:
     if _ART.search(last) and _ART.search(first):
         return True
     item = _ITEM.match(last)
-    indents = (_indent(last), item.end() if item else -1)
+    indents = (indent_of(last), item.end() if item else -1)
     begins_low = first.lstrip()[:1].islower()
     word = first.split(maxsplit=1)[0]
     full = len(last) + 1 + len(word) > width
-    if _indent(first) not in indents:
+    if indent_of(first) not in indents:
         # The first line of a paragraph alone at the end of a page, if it is indented.
         alone = len(lines) < 2 or not lines[-2]
         return alone and full and begins_low
     return begins_low or not _ENDS.search(last) if full else begins_low and not _ENDS.search(last)
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
 
 
 def _without_gaps(lines: Sequence[str]) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from netlab.rfc.index import Entry
 from netlab.rfc.snippets import count_found
 
 _WORDS = re.compile(r"[^\W_]+")
-_NAMED = re.compile(r"([^:]{1,60}):")  # what a title such as "QUIC: A UDP-Based ..." is of
+_REST = re.compile(r"\([^)]*\)|(?::| --? ).*")  # of "QUIC: A UDP-Based ...", of "Tea (T) Maker"
+_SAYS_LITTLE = frozenset({"a", "an", "the", "protocol", "specification", "version"})
 
 
 def worth(entry: Entry, words: tuple[str, ...]) -> float:
@@ -20,11 +22,17 @@ def worth(entry: Entry, words: tuple[str, ...]) -> float:
     lowered = entry.title.lower()
     title = [word for word in _WORDS.findall(lowered) if len(word) > 2]
     factor = 1.0 + count_found(" ".join(words), title) / max(len(title), 1)
-    named = _NAMED.match(lowered)
-    if named and set(_WORDS.findall(named[1])) == set(words):
-        factor *= 1.3
+    if len(words) > 1 and f" {' '.join(words)} " in f" {' '.join(_WORDS.findall(lowered))} ":
+        factor *= 1.5
+    subject = _telling(_WORDS.findall(_REST.sub("", lowered)))
+    if subject and subject == _telling(words):
+        factor *= 1.5
     if entry.status == "INTERNET STANDARD":
         factor *= 1.3
     if entry.obsoleted_by or entry.status == "HISTORIC":
         factor *= 0.6
     return factor
+
+
+def _telling(words: Iterable[str]) -> list[str]:
+    return [word for word in words if word not in _SAYS_LITTLE and not word.isdigit()]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from netlab.rfc.index import Entry
 from netlab.rfc.markup import Child, Markup, escape, join, tag
 from netlab.rfc.pages import actions, banner, byline, link, page, size
+from netlab.rfc.pagination import indent_of
 from netlab.rfc.references import Link
 from netlab.rfc.sections import Section
 from netlab.rfc.text import Block, Document
@@ -16,24 +17,32 @@ _DEEPEST = 6  # steps that the style sheet knows; levels of headings, too
 _ENOUGH = 3  # sections in a document's own contents, for these to be left out
 
 
-def reader_page(document: Document, entry: Entry | None = None, errata: int = 0) -> str:
+def reader_page(
+    document: Document,
+    entry: Entry | None = None,
+    errata: int = 0,
+    current: Sequence[int] = (),
+) -> str:
     """The page for reading ``document``; ``errata`` is the number of its errata.
 
-    ``entry`` is what is known about it, ``None`` if the index does not tell. The
-    document's own table of contents is left out where the page's has the same sections.
+    ``entry`` is what is known about it, ``None`` if the index does not tell; ``current``
+    are the RFCs that stand for it now. The document's own table of contents is left out
+    where the page's has the same sections.
     """
     number = document.number
     entry = entry or (Entry(number, "") if number else None)
     writer = _Writer(document)
     sections = [section for section in document.sections if not writer.is_contents(section)]
-    head = [_head(entry, errata, bool(sections))] if entry else []
+    head = []
+    if entry:
+        head.append(_head(entry, banner(entry, errata, current), bool(sections)))
     article = tag("article", *head, *writer.all())
     name = str(entry.name) if entry else "RFC"
     title = f"{name}: {entry.title}" if entry and entry.title else name
     return page(title, article, _contents(sections), kind="reader")
 
 
-def _head(entry: Entry, errata: int, contents: bool) -> Markup:
+def _head(entry: Entry, notice: Markup | None, contents: bool) -> Markup:
     series = join(*[link(name) for name in entry.is_also], between=", ")
     name = join(str(entry.name), " \u00b7 " if series else None, series or None)
     return tag(
@@ -42,7 +51,7 @@ def _head(entry: Entry, errata: int, contents: bool) -> Markup:
         tag("h1", entry.title or str(entry.name)),
         tag("p", byline(entry), class_="soft"),
         actions(entry, contents=contents),
-        banner(entry, errata),
+        notice,
     )
 
 
@@ -139,7 +148,7 @@ class _Writer:
         for at in range(block.start, block.end):
             if at > block.start:
                 parts.append("" if self._is_broken(at - 1) else "\n")
-            column = _indent(self._lines[at])
+            column = indent_of(self._lines[at])
             if block.item and at == block.start:
                 marker = self._line(at, column, block.indent)
                 parts.append(tag("span", *marker, class_="marker"))
@@ -177,7 +186,3 @@ def _depth(indent: int) -> str | None:
     """The class for text so many columns from the margin; most text is 3 from it."""
     step = min(max(indent // _COLUMNS - 1, 0), _DEEPEST)
     return f"d{step}" if step else None
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())

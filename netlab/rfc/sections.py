@@ -10,42 +10,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from netlab.rfc.pagination import indent_of
+from netlab.rfc.toc import HEADING, Contents, find_contents, is_known
+
 _LONGEST_TITLE = 160
-_LONGEST_CONTENTS = 2000  # lines
-_TRIES = 8  # lines that say "Contents", of which one begins a table of contents
 _ENOUGH = 3  # sections in the contents, for these to be trusted
 _CENTRED = 12  # a heading that begins so far to the right is in the middle of the line
 
-_NUMBER = r"(?:[0-9]{1,3}|[A-Z])(?:\.[0-9]{1,3}){0,8}"
-_HEADING = re.compile(
-    rf"(?P<indent>\s*)(?P<word>(?:appendix|annex|section|chapter)\s+)?(?P<number>{_NUMBER})"
-    r"(?P<after>[.:)]?)(?P<gap>\s+(?:--?\s+|:\s+)?|\s*$)(?P<title>.*)",
-    re.IGNORECASE,
-)
-_CONTENTS = re.compile(r"\s*(?:table\s+of\s+)?contents\s*[:.]?", re.IGNORECASE)
-_LEADER = re.compile(r"(?:\s*\.(?:\s?\.)+\s*|\s{2,}|\s*\.{2,}\s*)(?:[0-9]{1,4}|[ivxl]{1,7})$", re.I)
+_STROKE = re.compile(r"-{3,}|={3,}|_{3,}|~{3,}")
+_LONG_WORD = re.compile(r"\b[A-Za-z][\w'-]{3,}")
 _ROMAN = re.compile(r"(?P<indent>\s*)(?P<number>[IVX]{1,5})\.(?P<gap>\s+)(?P<title>\S.*)")
 _ROMANS = (
     *("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"),
     *("XV", "XVI", "XVII", "XVIII", "XIX", "XX"),
-)
-_KNOWN = re.compile(
-    r"abstract|preface|foreword|overview|introduction|contents|table of contents|summary"
-    r"|status of th(?:is|e) (?:memo|document|rfc)s?|copyright(?: notice)?(?: and license notice)?"
-    r"|(?:full )?copyright statement|intellectual property(?: rights)?(?: statement)?"
-    r"|ie[ts]g note|editorial note|rfc editor note|note to readers|disclaimer"
-    r"|(?:security|iana|privacy|operational|internationalization) considerations?"
-    r"|(?:normative |informative |non-normative )?references(?: and bibliography)?|bibliography"
-    r"|acknowledge?ments?(?: and disclaimer)?|contributors?(?:'s? address(?:es)?)?"
-    r"|(?:authors?|editors?|chairs?)(?:'s?|s')?(?: and editors?'?)? address(?:es)?"
-    r"|(?:authors?|editors?)(?:'s?)? information|contact(?: information| address(?:es)?)?"
-    r"|glossary|index|appendix|appendices|change ?log|history|requirements language|conclusions?"
-    r"|full copyright|expiration date|terminology|conventions",
-    re.IGNORECASE,
 )
 
 
@@ -75,20 +56,6 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """A document's own table of contents: its lines from ``start`` to before ``end``.
-
-    ``titles`` are those of the sections with a number, by number; ``others`` the rest,
-    in small letters.
-    """
-
-    start: int = 0
-    end: int = 0
-    titles: Mapping[str, str] | None = None
-    others: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
     """A heading, before it is known where its section ends."""
 
@@ -104,7 +71,7 @@ _Order = tuple[tuple[int, int], ...]
 def find_sections(lines: Sequence[str]) -> tuple[tuple[Section, ...], Contents]:
     """The sections of a document without page breaks, in its order, and where its contents are."""
     margin = _margin(lines)
-    contents = _find_contents(lines, margin)
+    contents = find_contents(lines, margin)
     numbered = _numbered(lines, margin, contents)
     if len(numbered) < 2:
         numbered = _romans(lines, margin, contents) or numbered
@@ -151,7 +118,7 @@ def _anchor(heading: _Found) -> str:
 def _margin(lines: Sequence[str]) -> int:
     """The column at which the text's outermost lines begin."""
     indents = Counter(
-        _indent(line) for at, line in enumerate(lines) if line and not (at and lines[at - 1])
+        indent_of(line) for at, line in enumerate(lines) if line and not (at and lines[at - 1])
     )
     needed, seen = max(3, indents.total() // 100), 0
     for indent in sorted(indents):
@@ -159,60 +126,6 @@ def _margin(lines: Sequence[str]) -> int:
         if seen >= needed:
             return indent
     return 0
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-# -- the table of contents
-
-
-def _find_contents(lines: Sequence[str], margin: int) -> Contents:
-    starts = [at for at, line in enumerate(lines) if _CONTENTS.fullmatch(line)]
-    for start in starts[:_TRIES]:
-        contents = _read_contents(lines, start, margin)
-        if contents.titles or len(contents.others) > 2:
-            return contents
-    return Contents()
-
-
-def _read_contents(lines: Sequence[str], start: int, margin: int) -> Contents:
-    titles: dict[str, str] = {}
-    others: set[str] = set()
-    end = start + 1
-    pending, column = "", 0  # an entry that may go on in the next line, and where it begins
-    for at in range(start + 1, min(len(lines), start + _LONGEST_CONTENTS)):
-        line = lines[at]
-        if not line:
-            pending = ""
-            continue
-        paged = _LEADER.search(line) is not None
-        if not paged and _indent(line) <= margin and not lines[at - 1]:
-            entry = _HEADING.fullmatch(line)
-            if titles or others or entry is None:
-                break
-        if at - end > 12:
-            break  # what comes so far behind the last entry is none
-        if _indent(line) <= column:
-            pending = ""
-        text = _LEADER.sub("", line)
-        entry = _HEADING.fullmatch(text)
-        if entry and (entry["title"] or paged) and not (pending and not entry["after"]):
-            number = entry["number"].upper()
-            if number in titles and not paged:
-                break  # the first section after contents without page numbers
-            titles.setdefault(number, entry["title"].strip(" ."))
-            pending, column = "" if paged else number, _indent(line)
-        elif pending:  # a title of two lines
-            titles[pending] = f"{titles[pending]} {text.strip(' .')}"
-            pending = "" if paged else pending
-        elif paged or _KNOWN.fullmatch(text.strip()):
-            others.add(" ".join(text.lower().split()).strip(" ."))
-        else:
-            continue
-        end = at + 1
-    return Contents(start, end, titles, frozenset(others))
 
 
 # -- sections with numbers
@@ -232,13 +145,18 @@ def _numbered(lines: Sequence[str], margin: int, contents: Contents) -> list[_Fo
     last: _Order = ()
     listed = 0  # the number of the last item of a list since the last heading
     for at, line in enumerate(lines):
-        if not line or contents.start <= at < contents.end or (at and lines[at - 1]):
+        if not line or contents.start <= at < contents.end:
             continue
-        matched = _HEADING.fullmatch(line) if len(line) <= _LONGEST_TITLE else None
-        heading = _heading(lines, at, matched, margin) if matched else None
+        below = bool(found) and found[-1].body == at  # its parent's heading
+        if at and lines[at - 1] and not below:
+            continue
+        matched = HEADING.fullmatch(line) if len(line) <= _LONGEST_TITLE else None
+        heading = _heading(lines, at, matched, margin, contents) if matched else None
         if heading is None:
             continue
         order = _order(heading.number)
+        if below and order[:-1] != last:
+            continue
         kind = order[0][0]
         next_ = _is_next(last, order) or bool(lasts[kind] and _is_next(lasts[kind], order))
         if order > lasts[kind] and _is_good(lines, heading, contents, next_, last, listed):
@@ -271,7 +189,7 @@ def _is_good(
         return False
     apart = _is_apart(lines, heading)
     if len(titles) >= _ENOUGH and told is not None:  # contents and text may differ
-        return is_next and apart and _KNOWN.fullmatch(heading.title) is not None
+        return is_next and apart and ("." in heading.number or is_known(heading.title))
     if len(titles) >= _ENOUGH:
         deepest = max(number.count(".") for number in titles)
         return is_next and (heading.number.count(".") > deepest or apart)
@@ -281,23 +199,27 @@ def _is_good(
     return apart and (is_next or _is_near(last, order))
 
 
-def _heading(lines: Sequence[str], at: int, matched: re.Match[str], margin: int) -> _Found | None:
+def _heading(
+    lines: Sequence[str], at: int, matched: re.Match[str], margin: int, contents: Contents
+) -> _Found | None:
     """The heading at a line that has the form of one; ``None`` if it reads like an item."""
     number, title = matched["number"].upper(), matched["title"].strip()
     depth = number.count(".")
-    indent = _indent(lines[at])
+    indent = indent_of(lines[at])
     if indent > margin + (9 if depth else 0) and indent < _CENTRED:
         return None
     if matched["number"][0].islower() or (indent >= _CENTRED and _after(lines, at)):
         return None
-    if number[0].isalpha() and not matched["word"] and not (depth or matched["after"] == "."):
-        return None  # "A name is ..."
+    if number[0].isalpha() and not (depth or matched["word"] or matched["after"] == "."):
+        told = (contents.titles or {}).get(number)
+        if told is None or not _alike(told, title):
+            return None  # "A name is ..."
     if title[:1].islower() and not matched["after"] and matched["word"]:
         return None  # "Section 2 lays out ..."
     body = at + 1
     column = matched.start("title")
     while title and body < len(lines) and lines[body] and body < at + 3:
-        if _indent(lines[body]) != column or column == 0:
+        if indent_of(lines[body]) != column or column == 0:
             break
         title = f"{title} {lines[body].strip()}"
         body += 1
@@ -324,8 +246,8 @@ def _is_apart(lines: Sequence[str], heading: _Found) -> bool:
     """Whether an empty line is after the heading, or text that is further to the right."""
     if heading.body >= len(lines) or not lines[heading.body]:
         return True
-    indent = _indent(lines[heading.line])
-    return _indent(lines[heading.body]) > indent and len(heading.title) < 60
+    indent = indent_of(lines[heading.line])
+    return indent_of(lines[heading.body]) > indent and len(heading.title) < 60
 
 
 def _is_next(last: _Order, order: _Order) -> bool:
@@ -363,7 +285,7 @@ def _romans(lines: Sequence[str], margin: int, contents: Contents) -> list[_Foun
     found: list[_Found] = []
     for at, line in enumerate(lines):
         matched = _ROMAN.fullmatch(line) if not contents.start <= at < contents.end else None
-        if matched is None or _indent(line) != margin or (at and lines[at - 1]):
+        if matched is None or indent_of(line) != margin or (at and lines[at - 1]):
             continue
         expected = _ROMANS[len(found) : len(found) + 1]
         if matched["number"] in expected and _is_title(matched["title"]):
@@ -378,17 +300,36 @@ def _unnumbered(
     lines: Sequence[str], at: int, margin: int, contents: Contents, generic: bool
 ) -> _Found | None:
     line = lines[at]
-    if not line or _indent(line) > margin or len(line) > 70 or (at and lines[at - 1]):
+    if not line or indent_of(line) > margin or len(line) > 70 or (at and lines[at - 1]):
         return None
     after = _after(lines, at)
-    if after and _indent(after) <= _indent(line):
+    underlined = _is_underline(after, line)
+    if after and not underlined and indent_of(after) <= indent_of(line):
         return None
     title = line.strip().rstrip(":.")
-    known = _KNOWN.fullmatch(title) is not None
     told = " ".join(title.lower().split()) in contents.others
-    if not (known or told or (generic and at > 3 and not after and _is_name(title))):
+    named = generic and at > 3 and (underlined or not after) and _is_name(title)
+    named = named and (underlined or _is_capitalised(line))
+    if not (is_known(title) or told or named):
         return None
-    return _Found("", title, at, at + 1)
+    return _Found("", title, at, at + (2 if underlined else 1))
+
+
+def _is_underline(line: str, above: str) -> bool:
+    """Whether a line draws a stroke below the one above it, of about its length."""
+    stroke = line.strip()
+    return (
+        _STROKE.fullmatch(stroke) is not None
+        and indent_of(line) == indent_of(above)
+        and abs(len(stroke) - len(above.strip())) < 5
+    )
+
+
+def _is_capitalised(line: str) -> bool:
+    """Whether a line's words begin as those of a title do, or are so few that they need not."""
+    words = _LONG_WORD.findall(line)
+    few = len(line.split()) < 4 and not line.endswith(":")
+    return few or 2 * sum(word[0].isupper() for word in words) >= len(words)
 
 
 def _is_name(title: str) -> bool:

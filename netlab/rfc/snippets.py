@@ -14,7 +14,7 @@ WIDTH = 240
 
 _SQUEEZED = 4  # times as many characters of a text become a snippet, less its blanks
 _MOST = 200  # places of one word that are looked at
-_SHORT = 3  # letters of a word that is looked for as it is, and that a stem has at least
+_SHORT = 3  # letters of a word of which only the plural is another form; a stem has more
 _SUFFIXES = (
     *("izations", "ization", "ations", "ation", "ities", "ators", "ator", "ances", "ance"),
     *("ings", "ing", "ions", "ion", "ies", "ied", "ers", "ity", "ed", "er", "es", "ly", "y"),
@@ -44,7 +44,7 @@ def snippet(text: str, words: Sequence[str], width: int = WIDTH) -> tuple[Fragme
     if len(lowered) != len(text):  # a capital whose small form is two characters
         lowered = text
     places = sorted((at, word) for word in words for at in islice(_places(lowered, word), _MOST))
-    start = _best(places, width) if places else 0
+    start = _best(places, width) if places and len(text) > width else 0
     start = max(start - width // 4, 0) and _boundary(text, start - width // 4)
     end = start + _SQUEEZED * width
     shown = " ".join(_PAGES.sub(" ", text[start:end]).split())
@@ -66,7 +66,7 @@ def stem(word: str) -> str:
 
 
 def _is_form(token: str, word: str) -> bool:
-    return token == word if len(word) <= _SHORT else token.startswith(stem(word))
+    return token in (word, f"{word}s") if len(word) <= _SHORT else token.startswith(stem(word))
 
 
 def _places(lowered: str, word: str) -> Iterator[int]:

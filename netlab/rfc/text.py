@@ -17,9 +17,10 @@ from itertools import pairwise
 
 from netlab.errors import ConfigurationError
 from netlab.escaping import escape
-from netlab.rfc.pagination import WIDTH, decode, unpaged
+from netlab.rfc.pagination import WIDTH, decode, indent_of, unpaged
 from netlab.rfc.references import Link, find_links
-from netlab.rfc.sections import Contents, Section, find_sections
+from netlab.rfc.sections import Section, find_sections
+from netlab.rfc.toc import Contents
 
 _WORD = re.compile(r"(?:sections?|sec\.|appendix|appendices|chapter|§)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:[0-9]{1,3}|[A-Za-z])(?:\.[0-9]{1,3})*\.?")
@@ -146,7 +147,7 @@ def find_blocks(lines: Sequence[str], start: int, end: int) -> list[Block]:
         if not block.prose and _is_term(lines, first, at):
             explained = _block(lines, first + 1, at)
             if explained.prose:
-                blocks.append(Block(first, first + 1, True, _indent(lines[first])))
+                blocks.append(Block(first, first + 1, True, indent_of(lines[first])))
                 block = explained
         blocks.append(block)
     return blocks
@@ -155,8 +156,8 @@ def find_blocks(lines: Sequence[str], start: int, end: int) -> list[Block]:
 def _starts_item(lines: Sequence[str], first: int, at: int) -> bool:
     """Whether an item begins at ``at``, in a list whose items no empty line parts."""
     before = _ITEM.match(lines[first])
-    here = _indent(lines[at])
-    return before is not None and here == _indent(lines[first]) and before.end() > here + 1
+    here = indent_of(lines[at])
+    return before is not None and here == indent_of(lines[first]) and before.end() > here + 1
 
 
 def _is_term(lines: Sequence[str], first: int, end: int) -> bool:
@@ -164,7 +165,7 @@ def _is_term(lines: Sequence[str], first: int, end: int) -> bool:
     line = lines[first]
     return (
         end - first > 1
-        and _indent(lines[first + 1]) > _indent(line)
+        and indent_of(lines[first + 1]) > indent_of(line)
         and len(line.strip()) < _LONGEST_TERM
         and not _DRAWN.search(line.lstrip())
     )
@@ -173,11 +174,11 @@ def _is_term(lines: Sequence[str], first: int, end: int) -> bool:
 def _block(lines: Sequence[str], start: int, end: int) -> Block:
     first = lines[start]
     marked = _ITEM.match(first)
-    hanging = marked.end() if marked else _indent(first)
-    indent = _indent(lines[start + 1]) if end - start > 1 else hanging
+    hanging = marked.end() if marked else indent_of(first)
+    indent = indent_of(lines[start + 1]) if end - start > 1 else hanging
     # A bullet or number; or a term with its explanation beginning on the same line.
     item = marked is not None and indent == hanging
-    item = item or (_indent(first) < indent < len(first) and first[indent - 2 : indent] == "  ")
+    item = item or (indent_of(first) < indent < len(first) and first[indent - 2 : indent] == "  ")
     item = item and first[indent : indent + 1] not in ("", " ")
     prose = _is_prose(lines[start:end], indent, item)
     return Block(start, end, prose, indent if prose else _outermost(lines[start:end]), item)
@@ -188,9 +189,9 @@ def _is_prose(lines: Sequence[str], indent: int, item: bool) -> bool:
         return False
     if len(lines) == 1:
         return (item and len(lines[0].split()) > 3) or _SENTENCE.fullmatch(lines[0]) is not None
-    if any(_indent(line) != indent for line in lines[1:]):
+    if any(indent_of(line) != indent for line in lines[1:]):
         return False
-    if not item and _indent(lines[0]) not in (indent, indent + 2, indent + 3, indent + 5):
+    if not item and indent_of(lines[0]) not in (indent, indent + 2, indent + 3, indent + 5):
         return False
     longest = max(map(len, lines))
     if longest - indent < _LEAST:
@@ -205,8 +206,4 @@ def _is_prose(lines: Sequence[str], indent: int, item: bool) -> bool:
 
 
 def _outermost(lines: Sequence[str]) -> int:
-    return min(map(_indent, lines))
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+    return min(map(indent_of, lines))

@@ -101,6 +101,8 @@ class Reading(RfcCase):
     def test_errors(self) -> None:
         host = self.upstream.host
         self.assertIn("'coffee' names no RFC; write for example 2324", self.fails("coffee"))
+        self.assertIn("; to look for it: netlab rfc search coffee pot", self.fails("coffee", "pot"))
+        self.assertNotIn("search", self.fails("rfc2324x"))
         self.assertEqual(
             self.fails("99999"),
             f"netlab: {host} has no RFC 99999: it does not exist, or not yet\n",

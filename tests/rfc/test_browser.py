@@ -50,7 +50,7 @@ def _pages() -> dict[str, str]:
         "/search": results_page(long, Results(tuple(hits), 1_234), len(hits), len(hits)),
         "/library": library_page(list(entries.values()), len(entries), 100),
         "/info/rfc2324": info_page(entry, errata, lambda number: long, at_hand=True),
-        "/error": error_page(404, "No such RFC", f"'{long}' names no RFC", entry.name),
+        "/error": error_page(404, "No such RFC", f"'{long}' names no RFC"),
     }
     for number in (237, 768, 2324, 9515):
         name = Name(Series.RFC, number)

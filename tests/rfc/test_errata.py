@@ -96,6 +96,12 @@ class Refused(SynchronousTestCase):
             error = self.assertRaises(UnreadableListing, parse_errata, data)
             self.assertTrue(str(error).startswith("the errata are no list in JSON: "))
 
+    def test_too_many(self) -> None:
+        """Small reports, or lists within one, that would fill the memory."""
+        for data in (b"[" + b"{}," * 600_000 + b"{}]", b'[{"a":[' + b"[]," * 600_000 + b"[]]}]"):
+            error = self.assertRaises(UnreadableListing, parse_errata, data)
+            self.assertIn("more than", str(error))
+
     def test_too_long(self) -> None:
         self.patch(module, "LONGEST", 10)
         error = self.assertRaises(UnreadableListing, parse_errata, b"[" + b" " * 20 + b"]")

@@ -85,6 +85,9 @@ class Parsing(SynchronousTestCase):
             ("/info/bcp14", "bcp14.info"),
             ("/errata/rfc793", "rfc793.errata"),
             ("/rfc/rfc%37%393.txt", "rfc793.txt"),
+            ("/RFC%200793", "rfc793"),
+            ("/html/BCP-14", "bcp14"),
+            ("/RFC%E2%80%91793", "rfc793"),
             ("/rfc/rfc793.txt?a=/rfc1.txt#x", "rfc793.txt"),
             ("http://www.ietf.org/rfc/rfc2324.txt", "rfc2324.txt"),
             ("HTTP://WWW.IETF.ORG:80/rfc/rfc2324.txt", "rfc2324.txt"),
@@ -138,6 +141,11 @@ class Parsing(SynchronousTestCase):
             self.assertIn(said, str(error), text)
             self.assertNotIsInstance(error, ForeignHost)
             self.assertLess(len(str(error)), 400)
+
+    def test_escaped_blank(self) -> None:
+        """Is no digit of a number that is wrong."""
+        error = self.assertRaises(NotAName, parse, "/RFCs%200793")
+        self.assertNotIn("numbers go up", str(error))
 
     def test_foreign(self) -> None:
         for url in (

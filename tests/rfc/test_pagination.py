@@ -167,6 +167,12 @@ class Pages(SynchronousTestCase):
         lines = unpaged(page.format(1) + page.format(2) + "   The end.\n")
         self.assertEqual(lines, ["   Words.", "", "   Words.", "", "   The end."])
 
+    def test_some_form_feeds(self) -> None:
+        """Of which some got lost, as in RFC 2153."""
+        page = "   Words.\n\n\nX                 [Page {}]\n{}\nRFC 9   Title   May 1990\n\n"
+        lines = unpaged(page.format(1, "\n" * 5) + page.format(2, "\f") + "   The end.\n")
+        self.assertEqual(lines, ["   Words.", "", "   Words.", "", "   The end."])
+
     def test_no_pages(self) -> None:
         lines = unpaged(decode(text(9515)))
         self.assertTrue(lines[0].startswith("Internet Engineering Task Force (IETF)"))

@@ -23,6 +23,19 @@ class Worth(SynchronousTestCase):
             Entry(1, "QUIC: A UDP-Based Multiplexed Transport"), Entry(2, "Securing QUIC"), "quic"
         )
 
+    def test_subject(self) -> None:
+        """Or without what is in parentheses, and words that say little."""
+        tls = Entry(1, "The Transport Layer Security (TLS) Protocol Version 1.3")
+        syslog = Entry(2, "Transport Layer Security (TLS) Mapping for Syslog")
+        self.assert_before(tls, syslog, "transport", "layer", "security")
+
+    def test_phrase(self) -> None:
+        """The words side by side are more than the same words apart."""
+        self.assert_before(
+            *(Entry(1, "On Internet Protocol"), Entry(2, "Internet Mail Protocol")),
+            *("internet", "protocol"),
+        )
+
     def test_status(self) -> None:
         standard = Entry(1, "Coffee", status="INTERNET STANDARD")
         self.assert_before(standard, Entry(2, "Coffee"), "coffee")

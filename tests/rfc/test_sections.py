@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.rfc import sections as module
 from netlab.rfc.pagination import decode, unpaged
-from netlab.rfc.sections import Contents, Section, find_sections
+from netlab.rfc.sections import Section, find_sections
+from netlab.rfc.toc import Contents
 from tests.rfc.support import text
 
 LIST = """\
@@ -206,6 +206,29 @@ class Finding(SynchronousTestCase):
             ],
         )
 
+    def test_contents_say_otherwise(self) -> None:
+        """A section whose title is not that in the contents; a list is none all the same."""
+        document = (
+            "Contents\n\n   1. One ... 1\n   1.1. Kick message ... 1\n   2. Two ... 2\n"
+            "   A   Timers .... 3\n\n1. One\n\n   t\n\n1.1. The command to be gone\n\n   t\n\n"
+            "2. An item of a list\n\n   t\n\n2. Two\n\n   t\n\n"
+            "A name is not\n\n   t\n\nA Timers\n\n   t\n"
+        )
+        self.assertEqual(
+            found(document)[1:],
+            [("1", "One"), ("1.1", "The command to be gone"), ("2", "Two"), ("A", "Timers")],
+        )
+
+    def test_heading_below_heading(self) -> None:
+        """With no line between, as in RFC 2522; but not what is no part of it."""
+        document = (
+            "Contents\n\n   1. One ... 1\n   2. Two ... 1\n   2.1. Water ... 2\n"
+            "   3. Three ... 2\n   4. Four ... 3\n\n1. One\n\n   t\n\n"
+            "2. Two\n2.1. Water\n\n   t\n\n3. Three\n4. Four\n\n   t\n"
+        )
+        numbers = [number for number, _ in found(document)[1:]]
+        self.assertEqual(numbers, ["1", "2", "2.1", "3"])
+
     def test_after_appendices(self) -> None:
         """Numbers that go on behind the letters, as in RFC 5322."""
         document = (
@@ -231,17 +254,28 @@ class Finding(SynchronousTestCase):
             ["Message Formats", "What is this, a sentence?", "Echo or Echo Reply Message"][::2],
         )
 
-    def test_many_contents(self) -> None:
-        """Not each of many lines that say "Contents" is taken for the beginning of a table."""
-        read: list[int] = []
+    def test_underlined(self) -> None:
+        """A stroke below a line makes it a heading, with no empty line between, as in RFC 768."""
+        lines = unpaged(decode(text(768)))
+        sections, _ = find_sections(lines)
+        self.assertEqual(
+            [section.title for section in sections],
+            [
+                *("Introduction", "Format", "Fields", "User Interface", "IP Interface"),
+                *("Protocol Application", "Protocol Number", "References"),
+            ],
+        )
+        self.assertEqual(lines[sections[0].line + 1], "------------")
+        self.assertTrue(lines[sections[0].body + 1].startswith("This User Datagram"))
 
-        def reading(lines: list[str], start: int, margin: int) -> Contents:
-            read.append(start)
-            return Contents()
-
-        self.patch(module, "_read_contents", reading)
-        find_sections(["Contents", "  1"] * 500)
-        self.assertEqual(len(read), 8)
+    def test_sentences(self) -> None:
+        """That introduce a list are no headings, as in RFC 868."""
+        document = (
+            "RFC 1                A. Body\n\n            The Title\n\n\n   Text.\n\n"
+            "The Time\n\n   Text.\n\nWhen used via TCP the service works so:\n\n   Text.\n\n"
+            "For example:\n\n   Text.\n\nSyntax:\n\n   Text.\n"
+        )
+        self.assertEqual([title for _, title in found(document)], ["The Time", "Syntax"])
 
     def test_none(self) -> None:
         self.assertEqual(find_sections([]), ((), Contents()))

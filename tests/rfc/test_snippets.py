@@ -41,7 +41,9 @@ class Snippets(SynchronousTestCase):
         self.assertEqual(
             shown(snippet("Two  caches\nand Caching", ["cache"])), "Two [caches] and [Caching]"
         )
-        self.assertEqual(shown(snippet("ip, shipping IPs", ["ip"])), "[ip], shipping IPs")
+        self.assertEqual(shown(snippet("ip, shipping IPs", ["ip"])), "[ip], shipping [IPs]")
+        begun = snippet("This memo is on pots. " * 4 + "The one for coffee.", ["coffee", "pot"])
+        self.assertTrue(shown(begun).startswith("This memo is on [pots]."))  # all of it has room
 
     def test_nothing(self) -> None:
         self.assertEqual(snippet("", ["coffee"]), ())

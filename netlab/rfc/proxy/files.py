@@ -37,7 +37,8 @@ _SANDBOX = (
 )
 _GATHERED = 4 << 20
 """Bytes of a document that are waited for before its first one is sent."""
-_SAID = ("proxy-status", "retry-after")
+_SAID = ("age", "via", "cache-status", "proxy-status", "retry-after")
+"""What is said of a response of which nothing else is sent."""
 
 
 class Files:
@@ -130,24 +131,30 @@ class Files:
     def missing(self, request: Request, name: Name | Listing, reply: Response) -> Response:
         """Why a document cannot be had, when ``reply`` is all that came; its body is not sent."""
         what = str(name)
+        said = [(key, value) for key, value in reply.fields if key.lower() in _SAID]
         if reply.status in (404, 410):
-            return error(request, 404, f"No {what}", self._why_not(name))
+            why = self._why_not(name) + self._members(name)
+            return error(request, 404, f"No {what}", why, *said)
         if reply.status == 504 and self._library.source.offline:
-            return error(
-                request,
-                504,
-                f"{what} is not here",
-                "this server is offline, and has it neither in its mirror nor in its cache",
-            )
+            why = "this server is offline, and has it neither in its mirror nor in its cache"
+            return error(request, 504, f"{what} is not here", why + self._members(name), *said)
         if reply.status == 504 and "proxy-status" not in reply.fields:
-            return error(request, 504, f"{what} is not here", "it is not in the cache")
+            return error(request, 504, f"{what} is not here", "it is not in the cache", *said)
         return error(
             request,
             reply.status if reply.status in (503, 504) else 502,
             f"{what} cannot be had now",
             "the upstream does not answer as it should, and the document is not in the cache",
-            *[(key, value) for key, value in reply.fields if key.lower() in _SAID],
+            *said,
         )
+
+    def _members(self, name: Name | Listing) -> str:
+        """Of a sub-series, what else to ask for."""
+        if isinstance(name, Listing) or name.series is Series.RFC:
+            return ""
+        numbers = self._library.listings.index.documents(name)
+        names = [str(Name(Series.RFC, number)) for number in numbers]
+        return f"; ask for what {name} is: {', '.join(names)}" if names else ""
 
     def _why_not(self, name: Name | Listing) -> str:
         if not isinstance(name, Name):

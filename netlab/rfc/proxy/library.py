@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from netlab.fields import Fields
 from netlab.http import Request, Response
 from netlab.rfc.database import SearchFailed
 from netlab.rfc.index import Entry
-from netlab.rfc.names import Form, Listing, Name, Series
+from netlab.rfc.names import FORMATS, Form, Listing, Name, Series
 from netlab.rfc.pagination import decode
 from netlab.rfc.results import Results
 from netlab.rfc.search import Search
@@ -137,6 +138,21 @@ class Library:
     def entry(self, number: int) -> Entry:
         """What is known of an RFC; its number at least."""
         return self.listings.index.entries.get(number) or Entry(number, "")
+
+    def offered(self, entry: Entry) -> Entry:
+        """``entry`` with the formats alone that can be had: of a server offline, what is here."""
+        if not self.source.offline:
+            return entry
+        formats = (form for form in FORMATS if form in entry.formats)
+        here = [form.value for form in formats if self._has_file(entry.name.to(form))]
+        return replace(entry, formats=tuple(here))
+
+    def _has_file(self, name: Name) -> bool:
+        return any(
+            self.source.is_near(uri)
+            or any(entry.status == 200 for entry in self._store.entries(cache_key(uri)))
+            for uri in self.source.uris(name)
+        )
 
     # -- the search
 

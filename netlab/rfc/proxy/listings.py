@@ -67,7 +67,8 @@ class Listings:
         self._threads = threads
         self._reactor = reactor
         self._digests: dict[Listing, bytes] = {}
-        self._reading = False
+        self.reading = False
+        """Whether they are being fetched, or read, at this moment."""
         self._stopped = False
         self._due = 0.0
         self._failures = 0
@@ -88,13 +89,13 @@ class Listings:
 
     def want(self) -> None:
         """Somebody wants to see them: has them brought up to date, if it is time for that."""
-        if not self._reading and not self._stopped and self._reactor.seconds() >= self._due:
+        if not self.reading and not self._stopped and self._reactor.seconds() >= self._due:
             self._read(near=self._source.offline)
 
     async def ready(self) -> None:
         """The same; waits for the first index, for some seconds."""
         self.want()
-        if self.known or not self._reading:
+        if self.known or not self.reading:
             return
         waiting: Deferred[None] = Deferred()
         waiting.addTimeout(_PATIENCE, self._reactor, lambda *_: None)
@@ -107,7 +108,7 @@ class Listings:
     # -- reading
 
     def _read(self, *, near: bool) -> None:
-        self._reading = True
+        self.reading = True
         reading = Deferred.fromCoroutine(self._both(near))
         reading.addErrback(self._failed)
         reading.addCallback(self._done, near)
@@ -118,7 +119,7 @@ class Listings:
         return False
 
     def _done(self, good: bool, near: bool) -> None:
-        self._reading = False
+        self.reading = False
         now = self._reactor.seconds()
         if near and not self._source.offline:
             self._due = 0.0  # it is not known yet whether there is something newer
@@ -130,7 +131,7 @@ class Listings:
             self._failures += 1
         if near and self._waiting and not self.known:
             self.want()
-        if not self._reading:
+        if not self.reading:
             self._wake()
 
     def _wake(self) -> None:

@@ -53,6 +53,9 @@ class Found:
 class Mirror:
     """The folder ``path``; documents lie in it, or in its folder ``rfc``.
 
+    What a symbolic link leads to is a document only if that is in the folder, too: who
+    filled it, as over ``rsync``, must not have other files of this machine served.
+
     Raises ``ConfigurationError`` if it is no folder that can be read.
     """
 
@@ -66,10 +69,12 @@ class Mirror:
                 "name a folder with files such as rfc2324.txt"
             ) from error
         self._folders = [path, path / "rfc"] if "rfc" in names else [path]
+        self._root = os.path.join(os.path.realpath(path), "")
 
     def holds(self, relative: str) -> bool:
         """Whether it has this file."""
-        return any(os.path.isfile(folder / relative) for folder in self._folders)
+        places = (folder / relative for folder in self._folders)
+        return any(os.path.isfile(place) and self._is_inside(place) for place in places)
 
     def open(self, relative: str, fields: Fields) -> Found | None:
         """The file as the response to a request with ``fields``; ``None`` if it is not there.
@@ -77,6 +82,8 @@ class Mirror:
         ``relative`` is made of a parsed name, never of what a client sent.
         """
         for folder in self._folders:
+            if not self._is_inside(folder / relative):
+                continue
             try:  # without waiting for somebody at the other end, should it be a pipe
                 flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
                 descriptor = os.open(folder / relative, flags)
@@ -111,13 +118,18 @@ class Mirror:
                 continue
             for name in names:
                 number = text_number(name)
-                if number is not None:
+                if number is not None and self._is_inside(folder / name):
                     yield number, folder / name
 
     def text(self, number: int) -> bytes | None:
         """The text of an RFC, if it is there; may be called from any thread."""
         for folder in self._folders:
-            data = read_text(folder / f"rfc{number}.txt")
+            place = folder / f"rfc{number}.txt"
+            data = read_text(place) if self._is_inside(place) else None
             if data is not None:
                 return data
         return None
+
+    def _is_inside(self, place: Path) -> bool:
+        """Whether no link leads out of the folder."""
+        return os.path.realpath(place).startswith(self._root)

@@ -41,16 +41,18 @@ class Rendered:
         library = self._library
         text = await library.text(number)
         entry = library.listings.index.entries.get(number)
+        entry = None if entry is None else library.offered(entry)
         reports = library.listings.errata.get(number, ())
         errata = sum(each.status != REJECTED for each in reports)
-        made_of = (number, blake2b(text, digest_size=16).digest(), entry, errata)
+        current = library.listings.index.successors(number)
+        made_of = (number, blake2b(text, digest_size=16).digest(), entry, errata, current)
         found = self._pages.get(number)
         if found is not None and found[0] == made_of:
             self._pages.move_to_end(number)
             return found[1]
 
         async def make() -> Page:
-            page = await library.threads.serve(_made, text, number, entry, errata)
+            page = await library.threads.serve(_made, text, number, entry, errata, current)
             self._keep(number, made_of, page)
             return page
 
@@ -74,6 +76,8 @@ def _size(page: Page) -> int:
     return len(page.body) + len(page.compressed)
 
 
-def _made(text: bytes, number: int, entry: Entry | None, errata: int) -> Page:
-    body = encoded(reader_page(read(text, number), entry, errata))
+def _made(
+    text: bytes, number: int, entry: Entry | None, errata: int, current: tuple[int, ...]
+) -> Page:
+    body = encoded(reader_page(read(text, number), entry, errata, current))
     return Page(body, compress(body), tag_of(body))

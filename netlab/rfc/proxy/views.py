@@ -37,7 +37,8 @@ class Views:
         await library.listings.ready()
         entries = library.listings.index.entries
         recent = [entries[number] for number in sorted(entries)[-_RECENT:]][::-1]
-        return page(request, front_page(len(entries), library.known_texts, recent))
+        why = "" if entries else self._why_no_index()
+        return page(request, front_page(len(entries), library.known_texts, recent, why))
 
     async def search(self, request: Request) -> Response:
         """What was found; or the document itself, if the query names one."""
@@ -62,7 +63,9 @@ class Views:
         return page(request, results_page(query, results, _SHOWN, start))
 
     def _why_no_index(self) -> str:
-        if self._library.source.offline:
+        if self._library.listings.reading:
+            why = "the index of all RFCs is on its way: try again in a moment"
+        elif self._library.source.offline:
             why = "this server is offline, and has no rfc-index.xml in its mirror or cache"
         else:
             why = "the index of all RFCs could not be had from the upstream so far"
@@ -86,10 +89,11 @@ class Views:
         if entry is None:
             return self._unknown(request, name)
         content = info_page(
-            entry,
+            library.offered(entry),
             library.listings.errata.get(name.number, ()),
             lambda number: library.entry(number).title,
             at_hand=library.has_text(name.number),
+            current=library.listings.index.successors(name.number),
         )
         return page(request, content)
 

@@ -169,6 +169,8 @@ class Missing(SiteCase):
             self.assertIn("RFC 99999 does not exist, or not yet", visit.text)
             self.assertNotIn("no such file", visit.text)
         self.assertEqual(len(self.upstream.asked), 1)
+        self.assertIn(";hit", visit.field("cache-status") or "")
+        self.assertIsNotNone(visit.field("via"))
         self.machine.advance(299)
         self.get("/rfc/rfc99999.txt")
         self.assertEqual(len(self.upstream.asked), 1)
@@ -180,6 +182,17 @@ class Missing(SiteCase):
         """A document that is there in text only."""
         said = self.get("/rfc/rfc2324.pdf").text
         self.assertIn("its text is at /rfc/rfc2324.txt", said)
+
+    def test_series(self) -> None:
+        """The file of a sub-series that is not there: then its documents may be asked for."""
+        self.get("/")
+        visit = self.get("/bcp/bcp14.txt")
+        self.assertEqual(visit.status, 404)
+        self.assertIn("what BCP 14 is: RFC 2119, RFC 8174.", visit.text)
+        self.make(store=self.store, offline=True)
+        visit = self.get("/std6")
+        self.assertEqual(visit.status, 504)
+        self.assertIn("what STD 6 is: RFC 768.", visit.text)
 
     def test_not_issued(self) -> None:
         """Of a number that was never issued nobody is asked, once the index is there."""
@@ -315,6 +328,22 @@ class FromMirror(SiteCase):
         for number in (1, 2, 3):
             self.assertEqual(self.get(f"/rfc/rfc{number}.txt").status, 504)
         self.assertEqual(self.library.known_texts, 1)
+
+    def test_links(self) -> None:
+        """A link within the mirror is followed, and none that leads out of it."""
+        outside = Path(self.mktemp())
+        outside.mkdir()
+        (outside / "rfc5.txt").write_bytes(b"secret\n")
+        (outside / "std6.txt").write_bytes(b"secret\n")
+        (self.folder / "rfc4.txt").symlink_to("rfc2324.txt")
+        (self.folder / "rfc5.txt").symlink_to((outside / "rfc5.txt").resolve())
+        (self.folder / "std").symlink_to(outside.resolve())
+        self.make(mirror=self.folder, offline=True)
+        self.assertEqual(self.get("/rfc/rfc4.txt").content, text(2324))
+        for path in ("/rfc/rfc5.txt", "/rfc/std/std6.txt", "/html/rfc5"):
+            visit = self.get(path)
+            self.assertEqual((visit.status, b"secret" in visit.content), (504, False), path)
+        self.assertEqual(self.search.at_hand(), (4, 2324))
 
     def test_only_if_cached(self) -> None:
         """Who wants nobody to be asked gets what is in the mirror."""

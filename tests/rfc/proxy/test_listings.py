@@ -37,6 +37,10 @@ class Asking(SiteCase):
         self.machine.advance(10)
         self.assertEqual(visit.status, 503)
         self.assertIn("No index yet", visit.text)
+        front = self.get("/", HTML)
+        self.machine.advance(10)
+        self.assertEqual(front.status, 200)
+        self.assertIn("There is no index: the index of all RFCs is on its way", front.text)
         gone = self.get("/search?q=coffee", HTML)
         gone.running.cancel()
         while self.upstream.later:
@@ -128,6 +132,7 @@ class AtHand(SiteCase):
         visit = self.get("/search?q=coffee", HTML)
         self.assertEqual(visit.status, 503)
         self.assertIn("offline", visit.text)
+        self.assertIn("There is no index: this server is offline", self.get("/", HTML).text)
 
     def test_mirror(self) -> None:
         """A mirror's index and texts are read at the start."""

@@ -91,6 +91,23 @@ class Pages(SiteCase):
         self.assertIn("768", self.assert_page(self.get("/html/std6", HTML)).text)
         self.assert_page(self.get("/html/bcp9999", HTML), 404)
 
+    def test_successors(self) -> None:
+        """Of what is obsolete, where what obsoletes it is, too, the documents in force."""
+        self.upstream.files["/rfc/rfc2616.txt"] = b"RFC 2616\n"
+        self.get("/")
+        for path in ("/html/rfc2616", "/info/rfc2616"):
+            self.assertIn("In force now: RFC 9110.", self.assert_page(self.get(path, HTML)).text)
+
+    def test_formats(self) -> None:
+        """Of a server without a network, links to the formats alone that it has."""
+        for path in (READER, "/info/rfc2324"):
+            self.assertIn("/rfc/rfc2324.html", Page(self.get(path, HTML).text).links)
+        self.make(store=self.store, offline=True)
+        for path in (READER, "/info/rfc2324"):
+            links = self.assert_page(self.get(path, HTML)).links
+            self.assertIn("/rfc/rfc2324.txt", links)
+            self.assertNotIn("/rfc/rfc2324.html", links)
+
     def test_reader(self) -> None:
         """The text to be read; with what is known of it, once that is there."""
         page = self.assert_page(self.get(READER, HTML))
