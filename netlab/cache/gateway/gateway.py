@@ -326,7 +326,8 @@ class Gateway:
         if landed.growing is not None:
             return self._growing(asked, found, landed, content, status, validated=True)
         status = replace(status, fwd_status=response.status)
-        return await finished(self._serving.reply(asked, found, status, validated=True))
+        reply = self._serving.reply(asked, found, status, validated=response.fields)
+        return await finished(reply)
 
     def _growing(
         self,
@@ -339,8 +340,11 @@ class Gateway:
         validated: bool = False,
     ) -> HttpResponse:
         """The response to ``asked`` from an entry whose ``content`` is still coming."""
-        age = None if validated else found.age
-        made = answer(asked, found.entry, self._clock(), age=age)
+        if validated:
+            said = landed.response.fields
+            made = answer(asked, found.entry, self._clock(), age=None, validated=said)
+        else:
+            made = answer(asked, found.entry, self._clock(), age=found.age)
         if made.status != landed.response.status:
             status = replace(status, fwd_status=landed.response.status)
         if content is not None and made.stop is not None:

@@ -9,7 +9,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from netlab.cache.policy import Answer, CacheStatus, Entry, Request, Serve, answer
 from netlab.cache.store import Store, StoreFailed
-from netlab.fields import ProxyError, ProxyStatus
+from netlab.fields import Fields, ProxyError, ProxyStatus
 from netlab.http import FileBody, Response
 
 from .replies import Replies
@@ -42,18 +42,21 @@ class Serving:
         found: Serve,
         status: CacheStatus,
         *,
-        validated: bool = False,
+        validated: Fields | None = None,
         said: ProxyStatus | None = None,
     ) -> Reply:
         """The response to ``asked`` from ``found``.
 
-        validated  whether the origin has said just now that it is right
+        validated  with what fields the origin has said just now that it is right
         said       what went wrong with the origin, if that is why
 
         Raises ``Gone``: now, or when it is awaited.
         """
         entry = found.entry
-        made = answer(asked, entry, self._clock(), age=None if validated else found.age)
+        if validated is None:
+            made = answer(asked, entry, self._clock(), age=found.age)
+        else:
+            made = answer(asked, entry, self._clock(), age=None, validated=validated)
         if made.start == made.stop:
             return self._made(made, None, status, said)
         content = self._store.content(entry)

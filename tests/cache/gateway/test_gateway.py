@@ -170,6 +170,19 @@ class Validation(GatewayCase):
         self.origin.last.answer(("ETag", '"1"'), status=304)
         self.assertEqual((client.status, client.content), (206, b"l"))
 
+    def test_what_is_for_one_client(self) -> None:
+        """RFC 9111, 5.2.2.4 and 5.2.2.7: not stored, and not kept from who has asked."""
+        value = 'max-age=60, private="X-User", no-cache="set-cookie"'
+        self.stale(("Cache-Control", value))
+        own = (("X-User", "ada"), ("Set-Cookie", "id=1"), ("Cache-Control", value))
+        for status, tag in ((304, '"1"'), (200, '"2"')):
+            client, other = self.ask(), self.ask()
+            self.origin.last.answer(("ETag", tag), *own, status=status, content=b"")
+            self.assertEqual((client.field("x-user"), client.field("set-cookie")), ("ada", "id=1"))
+            for each in (other, self.ask()):
+                self.assertEqual((each.field("x-user"), each.field("set-cookie")), (None, None))
+            self.clock.advance(61)
+
     def test_not_modified_but_what(self) -> None:
         """A 304 that is about nothing that is stored: all of it is asked for."""
         self.stale()
