@@ -183,6 +183,20 @@ class Validation(GatewayCase):
                 self.assertEqual((each.field("x-user"), each.field("set-cookie")), (None, None))
             self.clock.advance(61)
 
+    def test_no_clients_session_is_for_another(self) -> None:
+        """An origin that says nothing but gives each client a cookie: as frameworks do."""
+        tag = ("ETag", '"1"')
+        client = self.ask()
+        self.origin.last.answer(tag, ("Set-Cookie", "session=ada"), content=b"welcome")
+        self.assertEqual(client.field("set-cookie"), "session=ada")
+        self.assertEqual(client.told, "netlab;fwd=uri-miss;detail=set-cookie")
+        self.stored(tag, content=b"welcome")
+        for cookie in ("session=eve", None):
+            client = self.ask()
+            pairs = [tag] if cookie is None else [tag, ("Set-Cookie", cookie)]
+            self.origin.last.answer(*pairs, status=304)
+            self.assertEqual((client.content, client.field("set-cookie")), (b"welcome", cookie))
+
     def test_not_modified_but_what(self) -> None:
         """A 304 that is about nothing that is stored: all of it is asked for."""
         self.stale()
