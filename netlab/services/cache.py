@@ -7,7 +7,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from netlab.cache.gateway import Gateway, Purging, ReverseProxy, parse_origin
+from netlab.cache.gateway import Gateway, Purging, ReverseProxy, Telling, parse_origin
+from netlab.cache.gateway.telling import FORWARDED_FOR
 from netlab.cache.policy import Options as PolicyOptions
 
 from .web import CACHE, HTTP, Backend, WebOptions, WebService, folder
@@ -24,6 +25,7 @@ class CacheOptions(WebOptions):
     optFlags = [["heuristic", None, "keep what says nothing of freshness for a tenth of its age"]]
     optParameters = [
         ["origin", "o", None, "whose resources these are: http://HOST[:PORT]"],
+        ["public", None, None, "how clients know the origin: https://HOST[:PORT]"],
         ["cache", None, None, "folder of the cache [default: none, memory only]"],
         *HTTP,
         *CACHE,
@@ -35,6 +37,7 @@ class CacheOptions(WebOptions):
         if self["origin"] is None:
             raise usage.UsageError("--origin is missing: give http://HOST[:PORT]")
         self.origin = self.read("origin", parse_origin)
+        self.public = None if self["public"] is None else self.read("public", parse_origin)
         self.folder = self.read("cache", folder)
         self.open_records()
 
@@ -48,7 +51,10 @@ def cache_service(options: CacheOptions) -> WebService:
             backend.store,
             backend.fetcher.fetch,
             reactor=backend.reactor,
-            options=PolicyOptions(heuristic=bool(options["heuristic"])),
+            options=PolicyOptions(
+                heuristic=bool(options["heuristic"]), told=frozenset({FORWARDED_FOR})
+            ),
+            tell=Telling(options.public),
         )
 
         def close() -> Deferred[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as _reactor
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from netlab.http import HttpLimits
@@ -180,6 +181,8 @@ class Refused(WebCase):
             ((), "--origin is missing: give http://HOST"),
             (("--origin=http://127.0.0.1:1/path",), "without a path"),
             (("--origin=127.0.0.1",), "is no origin"),
+            ((ORIGIN, "--public="), "--public: '' is no origin"),
+            ((ORIGIN, "--public=www.example.org"), "--public: 'www.example.org' is no origin"),
             ((ORIGIN, f"--cache={self.folder}"), "'diary.txt' in it"),
         ):
             self.assertIn(said, self.refused("cache", *words), words)
@@ -217,6 +220,34 @@ class Running(WebCase):
         rfc = self.start("rfc", "--offline", f"--mirror={DATA}", f"--listen={LOOPBACK}")
         await rfc.parent.stopService()
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    async def test_what_the_origin_is_told(self) -> None:
+        """Who asks, and as what; and no more than that is stored for all."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            origin = f"--origin=http://127.0.0.1:{listening.getsockname()[1]}"
+            words = ("--public=https://www.example.org", f"--listen={LOOPBACK}")
+            cache = self.start("cache", origin, *words)
+            asking = deferToThread(ask, cache.ports[0], "/x")
+
+            def answer() -> bytes:
+                listening.settimeout(20)
+                connection, _ = listening.accept()
+                with connection:
+                    request = connection.recv(65536)
+                    connection.sendall(
+                        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n"
+                        b"Vary: X-Forwarded-For\r\nContent-Length: 1\r\n\r\n1"
+                    )
+                return request
+
+            request = await in_thread(answer)
+            self.assertIn(b"detail=vary", await asking)
+        for line in (
+            b"X-Forwarded-For: 127.0.0.1",
+            b"X-Forwarded-Host: www.example.org",
+            b"X-Forwarded-Proto: https",
+        ):
+            self.assertIn(line + b"\r\n", request)
 
     async def test_cache(self) -> None:
         """An origin that does not answer is a 502."""

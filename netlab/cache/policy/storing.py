@@ -66,7 +66,7 @@ class Refusal(StrEnum):
     PRIVATE = "private"
     """The response is for one user (5.2.2.7)."""
     VARY = "vary"
-    """``Vary: *``: it could never be selected (4.1)."""
+    """``Vary: *``, or what only the gateway knows: it could never be selected (4.1)."""
     CONNECTION = "connection"
     """``Connection`` removes a field that caching depends on."""
     NOT_CACHEABLE = "not-cacheable"
@@ -136,7 +136,8 @@ def refusal(
         control.public or control.must_revalidate or control.s_maxage is not None
     ):
         return Refusal.AUTHORIZATION
-    if vary_names(fields) is None:
+    names = vary_names(fields)
+    if names is None or not options.told.isdisjoint(names):
         return Refusal.VARY
     if depended_on(connection_options(fields), options):
         return Refusal.CONNECTION
