@@ -157,8 +157,9 @@ class DiskStore(Store):
 
     # -- what is written
 
-    def begin(self) -> Writing:
+    def begin(self, announced: int = 0) -> Writing:
         """See ``Store.begin``."""
+        self._shelf.check(announced)
         with self._shelf.lock:
             path = self._folder.aside()
         try:

@@ -65,8 +65,10 @@ class MemoryStore(Store):
         """See ``Store.verified``: always."""
         return True
 
-    def begin(self) -> Writing:
+    def begin(self, announced: int = 0) -> Writing:
         """See ``Store.begin``."""
+        if announced > self._limit // 2:
+            raise self._too_much()
         return _MemoryWriting(self)
 
     def update(self, old: Entry, new: Entry) -> None:
@@ -122,12 +124,15 @@ class MemoryStore(Store):
         """Counts bytes that are being written, or are not any more; see ``Writing.write``."""
         with self._lock:
             if size > 0 and self._growing + size > self._limit // 2:
-                self._failures += 1
-                raise StoreFailed(
-                    "responses are stored up to half of memory_bytes, "
-                    f"{self._limit // 2} bytes, and this would be more"
-                )
+                raise self._too_much()
             self._growing += size
+
+    def _too_much(self) -> StoreFailed:
+        self._failures += 1
+        return StoreFailed(
+            "responses are stored up to half of memory_bytes, "
+            f"{self._limit // 2} bytes, and this would be more"
+        )
 
     def put(self, entry: Entry, content: bytes) -> None:
         """Stores a completed entry."""
@@ -160,7 +165,7 @@ class _MemoryWriting(Writing):
     def __init__(self, store: MemoryStore) -> None:
         super().__init__()
         self._store = store
-        self._data: bytearray | None = bytearray()
+        self._data: bytearray | bytes | None = bytearray()
         self._counted = 0
 
     def read(self, at: int, size: int) -> bytes:
@@ -176,15 +181,20 @@ class _MemoryWriting(Writing):
             self._data += data
 
     def _publish(self, entry: Entry) -> None:
-        self._store.put(entry, bytes(self._data or b""))
-        self._give_up()
+        self._data = content = bytes(self._data or b"")
+        self._store.put(entry, content)
+        self._uncount()
 
     def _give_up(self) -> None:
-        counted, self._counted = self._counted, 0
-        self._store.grow(-counted)
+        """It takes its room until nobody reads it any more."""
 
     def _release(self) -> None:
         self._data = None
+        self._uncount()
+
+    def _uncount(self) -> None:
+        counted, self._counted = self._counted, 0
+        self._store.grow(-counted)
 
     def __del__(self) -> None:
-        self._give_up()
+        self._uncount()

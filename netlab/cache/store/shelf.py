@@ -77,12 +77,17 @@ class Shelf:
             fits = self._unstored + size <= half
             if fits:
                 self._unstored += size
-        if not fits and before + size > half:
-            raise self.refused(f"only responses of up to {half} bytes are stored")
         if not fits:
+            self.check(before + size)
             raise self.refused(f"the responses that are coming take {half} bytes already")
         if self._full:
             self.publisher.wake()
+
+    def check(self, size: int) -> None:
+        """Raises ``StoreFailed`` if nothing of this size is stored."""
+        half = self._max_bytes // 2
+        if size > half:
+            raise self.refused(f"only responses of up to {half} bytes are stored")
 
     def uncount(self, size: int) -> None:
         """Bytes are not being written any more; without the lock."""
