@@ -12,6 +12,7 @@ from netlab.cache.store import Store, StoreFailed
 from netlab.fields import Fields, ProxyError, ProxyStatus
 from netlab.http import FileBody, Response
 
+from .bodies import PIECE, Content, Part
 from .replies import Replies
 
 Reply = Response | Awaitable[Response]
@@ -61,7 +62,7 @@ class Serving:
             return self._made(made, None, status, said)
         content = self._store.content(entry)
         if content is not None:
-            return self._made(made, content[made.start : made.stop], status, said)
+            return self._made(made, _cut(made, content), status, said)
         if self._store.verified(entry):
             return self._made(made, self._file(entry, made), status, said)
         return self._read(entry, made, status, said)
@@ -87,7 +88,7 @@ class Serving:
     def _made(
         self,
         made: Answer,
-        body: bytes | FileBody | None,
+        body: bytes | FileBody | Content | None,
         status: CacheStatus,
         said: ProxyStatus | None,
     ) -> Response:
@@ -99,6 +100,14 @@ class Serving:
             )
         reply = self._replies.passed(made.status, made.fields, "1.1", body, status)
         return reply if said is None else reply.adding(("Proxy-Status", str(said)))
+
+
+def _cut(made: Answer, content: bytes) -> bytes | Content:
+    """What ``made`` wants of ``content``."""
+    start, stop = made.start, len(content) if made.stop is None else made.stop
+    if PIECE < stop - start < len(content):
+        return Part(content, start, stop)
+    return content[start:stop]
 
 
 async def finished(reply: Reply) -> Response:

@@ -275,6 +275,22 @@ class Parts(GatewayCase):
         both = self.ask(("Range", "bytes=2-4"), ("If-Range", '"2"'))
         self.assertEqual((both.status, both.content), (200, b"0123456789"))
 
+    def test_a_long_part_is_not_copied(self) -> None:
+        """Many who read slowly must not each have a copy of what is stored once."""
+        content = bytes(range(256)) * 1000
+        self.stored(FRESH, content=content)
+        for first, last in ((1, 255_999), (0, 255_998), (1000, 66_999), (0, 65_536)):
+            part = self.ask(("Range", f"bytes={first}-{last}"), reading=False)
+            assert part.response is not None
+            self.assertNotIsInstance(part.response.body, bytes)
+            self.assertEqual(part.field("content-length"), str(last + 1 - first))
+            part.read()
+            while not part.whole:
+                part.read()
+            self.assertEqual((part.status, part.content), (206, content[first : last + 1]))
+        gone = self.ask(("Range", "bytes=1-"), reading=False)
+        gone.go_away()
+
     def test_a_miss_passes_on(self) -> None:
         client = self.ask(("Range", "bytes=2-4"))
         self.assertEqual(self.origin.last.fields.get("range"), "bytes=2-4")
