@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict
 from threading import RLock
 
 from netlab.cache.policy import Entry
+from netlab.cache.store.held import Held
 from netlab.cache.store.interface import Stats, Store, StoreFailed, Writing
 from netlab.cache.store.records import others, weight
 
@@ -15,8 +16,9 @@ from netlab.cache.store.records import others, weight
 class MemoryStore(Store):
     """Entries and contents in at most ``memory_bytes`` of memory; see ``open_store``.
 
-    What is being written comes to it, at most half as much again. All contents are
-    to be had from ``content``.
+    What is being written comes to it, at most half as much again, and what was evicted
+    while clients still read it: as much again, before less is kept for that. All contents
+    are to be had from ``content``.
     """
 
     def __init__(self, *, memory_bytes: int) -> None:
@@ -26,6 +28,7 @@ class MemoryStore(Store):
         self._contents: dict[str, bytes] = {}
         self._references: Counter[str] = Counter()
         self._weight = 0
+        self._held = Held()
         self._growing = 0
         self._evictions = 0
         self._failures = 0
@@ -142,9 +145,13 @@ class MemoryStore(Store):
                 self._contents[entry.body_digest] = content
                 self._weight += len(content)
             self._set(entry.key, (*others(current, entry), entry))
-            while self._weight > self._limit and self._variants:
+            while self._weight > self._room and self._variants:
                 oldest = next(iter(self._variants))
                 self._evictions += self.purge(oldest)
+
+    @property
+    def _room(self) -> int:
+        return self._limit - max(0, self._held.weigh() - self._limit)
 
     def _set(self, key: str, variants: tuple[Entry, ...]) -> None:
         before = self._variants.pop(key, ())
@@ -158,7 +165,9 @@ class MemoryStore(Store):
                 self._references[entry.body_digest] -= 1
                 if not self._references[entry.body_digest]:
                     del self._references[entry.body_digest]
-                    self._weight -= len(self._contents.pop(entry.body_digest))
+                    content = self._contents.pop(entry.body_digest)
+                    self._weight -= len(content)
+                    self._held.add(content)
 
 
 class _MemoryWriting(Writing):
