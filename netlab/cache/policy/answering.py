@@ -43,7 +43,9 @@ def answer(
     which it did. What is not stored of them, as of ``private="set-cookie"``, is for this
     client. ``now`` is the present in seconds since the epoch.
     """
-    aged = [*_age(entry, age), *_own(entry, validated)]
+    aged = _age(entry, age)
+    if validated:
+        aged += _own(entry, validated)
     if client_has_it(request.fields, entry, now):
         return Answer(304, "Not Modified", _fields(entry, modified=False).adding(*aged))
     fields = _fields(entry, modified=True).adding(*aged)
