@@ -336,5 +336,10 @@ def last_words(status: int, text: str, date: bytes) -> tuple[bytes, int]:
 
 def error_response(status: int, text: str) -> Response:
     """An answer that says what is wrong, in plain text: one sentence without its full stop."""
-    body = f"{status} {reason_of(status)}: {text}.\n".encode()
-    return Response(status, _PLAIN, body)
+    return Response(status, _PLAIN, error_body(status, text))
+
+
+def error_body(status: int, text: str) -> bytes:
+    """The content of such an answer. What asks something has its question mark."""
+    end = "" if text.endswith("?") else "."
+    return f"{status} {reason_of(status)}: {text}{end}\n".encode()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.python import usage
 
-from netlab.cache.gateway import Gateway, Purging, ReverseProxy, parse_origin
+from netlab.cache.gateway import Gateway, Purging, ReverseProxy, Telling, parse_origin
+from netlab.cache.gateway.telling import FORWARDED_FOR
 from netlab.cache.policy import Options as PolicyOptions
+from netlab.options import count, whole
 
 from .web import CACHE, HTTP, Backend, WebOptions, WebService, folder
 
@@ -24,7 +27,10 @@ class CacheOptions(WebOptions):
     optFlags = [["heuristic", None, "keep what says nothing of freshness for a tenth of its age"]]
     optParameters = [
         ["origin", "o", None, "whose resources these are: http://HOST[:PORT]"],
+        ["public", None, None, "how clients know the origin: https://HOST[:PORT]"],
         ["cache", None, None, "folder of the cache [default: none, memory only]"],
+        whole("stale-if-error", 0, "seconds for which stale is better than an error"),
+        count("max-upstream", 128, "requests to the origin at a time; more wait"),
         *HTTP,
         *CACHE,
     ]
@@ -35,7 +41,9 @@ class CacheOptions(WebOptions):
         if self["origin"] is None:
             raise usage.UsageError("--origin is missing: give http://HOST[:PORT]")
         self.origin = self.read("origin", parse_origin)
+        self.public = None if self["public"] is None else self.read("public", parse_origin)
         self.folder = self.read("cache", folder)
+        self.fetch_limits = replace(self.fetch_limits, max_connections=self["max-upstream"])
         self.open_records()
 
 
@@ -48,7 +56,12 @@ def cache_service(options: CacheOptions) -> WebService:
             backend.store,
             backend.fetcher.fetch,
             reactor=backend.reactor,
-            options=PolicyOptions(heuristic=bool(options["heuristic"])),
+            options=PolicyOptions(
+                heuristic=bool(options["heuristic"]),
+                stale_if_error=options["stale-if-error"],
+                told=frozenset({FORWARDED_FOR}),
+            ),
+            tell=Telling(options.public),
         )
 
         def close() -> Deferred[None]:

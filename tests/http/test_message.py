@@ -138,6 +138,7 @@ class Responses(SynchronousTestCase):
                 Response(200, [(name, value)])
 
     def test_error(self) -> None:
+        self.assertEqual(error_response(400, "is it TLS?").body, b"400 Bad Request: is it TLS?\n")
         response = error_response(414, "too long")
         self.assertEqual(response.status, 414)
         self.assertEqual(response.body, b"414 URI Too Long: too long.\n")

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as _reactor
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from netlab.http import HttpLimits
+from netlab.http.fetching import FetchLimits
 from netlab.rfc.places import DEFAULT_UPSTREAM, default_folder
+from netlab.services.cache import CacheOptions
 from netlab.services.rfc import RfcOptions
 from netlab.tap import Options, StartUpFailed, makeService
 from netlab.transport import loopback
@@ -117,6 +120,13 @@ class Parsing(WebCase):
         self.assertEqual(options.limits, expected)
         self.assertEqual(options.fetch_limits.head_timeout, 4.0)
 
+    def test_values_of_a_cache(self) -> None:
+        options = CacheOptions()
+        options.parseOptions([ORIGIN, "--max-upstream=7", "--upstream-timeout=4"])
+        expected = FetchLimits(max_connections=7, head_timeout=4.0)
+        self.assertEqual(options.fetch_limits, expected)
+        self.assertIsNone(options.public)
+
     def test_help(self) -> None:
         """In 80 columns, with every option."""
         for name in ("rfc", "cache"):
@@ -180,6 +190,10 @@ class Refused(WebCase):
             ((), "--origin is missing: give http://HOST"),
             (("--origin=http://127.0.0.1:1/path",), "without a path"),
             (("--origin=127.0.0.1",), "is no origin"),
+            ((ORIGIN, "--public="), "--public: '' is no origin"),
+            ((ORIGIN, "--public=www.example.org"), "--public: 'www.example.org' is no origin"),
+            ((ORIGIN, "--max-upstream=0"), "--max-upstream: '0' is not a whole number from 1 up"),
+            ((ORIGIN, "--stale-if-error=-1"), "--stale-if-error: '-1' is not a whole number"),
             ((ORIGIN, f"--cache={self.folder}"), "'diary.txt' in it"),
         ):
             self.assertIn(said, self.refused("cache", *words), words)
@@ -217,6 +231,48 @@ class Running(WebCase):
         rfc = self.start("rfc", "--offline", f"--mirror={DATA}", f"--listen={LOOPBACK}")
         await rfc.parent.stopService()
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def origin(self) -> tuple[str, Any]:
+        """An origin's option, and what answers the one request that comes to it: its bytes."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.settimeout(20)
+        self.addCleanup(listening.close)
+
+        def answer(*lines: str) -> bytes:
+            connection, _ = listening.accept()
+            with listening, connection:
+                request = connection.recv(65536)
+                head = ["HTTP/1.1 200 OK", *lines, "Content-Length: 1", "\r\n"]
+                connection.sendall("\r\n".join(head).encode() + b"1")
+            return request
+
+        return f"--origin=http://127.0.0.1:{listening.getsockname()[1]}", answer
+
+    async def test_what_the_origin_is_told(self) -> None:
+        """Who asks, and as what; and no more than that is stored for all."""
+        origin, answer = self.origin()
+        words = ("--public=https://www.example.org", f"--listen={LOOPBACK}")
+        cache = self.start("cache", origin, *words)
+        asking = deferToThread(ask, cache.ports[0], "/x")
+        request = await in_thread(answer, "Cache-Control: max-age=60", "Vary: X-Forwarded-For")
+        self.assertIn(b"detail=vary", await asking)
+        for line in (
+            b"X-Forwarded-For: 127.0.0.1",
+            b"X-Forwarded-Host: www.example.org",
+            b"X-Forwarded-Proto: https",
+        ):
+            self.assertIn(line + b"\r\n", request)
+
+    async def test_stale_if_error(self) -> None:
+        """For so long, where the origin says nothing."""
+        origin, answer = self.origin()
+        cache = self.start("cache", origin, "--stale-if-error=60", f"--listen={LOOPBACK}")
+        asking = deferToThread(ask, cache.ports[0], "/x")
+        await in_thread(answer, "Cache-Control: max-age=0", 'ETag: "1"')
+        await asking
+        found = await in_thread(ask, cache.ports[0], "/x")
+        self.assertTrue(found.startswith(b"HTTP/1.1 200 "), found)
+        self.assertIn(b"Proxy-Status: netlab;error=connection_refused", found)
 
     async def test_cache(self) -> None:
         """An origin that does not answer is a 502."""

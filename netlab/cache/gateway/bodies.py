@@ -13,6 +13,9 @@ from netlab.transport import Log
 
 _log = Log()
 
+PIECE = 64 * 1024
+"""Bytes of a body at a time."""
+
 
 class Fetched(Protocol):
     """A response, as ``netlab.http.fetching.Fetched`` is one."""
@@ -40,6 +43,37 @@ class Content(Protocol):
 
     async def aclose(self) -> None:
         """The same, where something awaitable is wanted."""
+
+
+class Part:
+    """The bytes of ``content`` from ``start`` to ``stop``, copied no faster than they are sent.
+
+    So many who want a part of something long do not each have a copy of it in memory.
+    """
+
+    def __init__(self, content: bytes, start: int, stop: int) -> None:
+        self._content = content
+        self._at = start
+        self._stop = stop
+
+    def __aiter__(self) -> Part:
+        return self
+
+    async def __anext__(self) -> bytes:
+        at = self._at
+        if at >= self._stop:
+            raise StopAsyncIteration
+        self._at = min(at + PIECE, self._stop)
+        return self._content[at : self._at]
+
+    def close(self) -> None:
+        """See ``Content``."""
+        self._stop = 0
+        self._content = b""
+
+    async def aclose(self) -> None:
+        """See ``Content``."""
+        self.close()
 
 
 class Passing:

@@ -10,7 +10,8 @@ FIRST = 1.0
 LONGEST = 60.0
 """Seconds of rest: twice as many after each further failure, up to so many."""
 _MOST_ASKED_FOR = 3600.0  # Retry-After may ask for more: then somebody should look again anyway
-_KNOWN = 4096
+KNOWN = 4096
+"""Names that are remembered."""
 
 
 class Breaker:
@@ -18,16 +19,18 @@ class Breaker:
 
     Closed at first: everything is allowed. After ``patience`` failures in a row it is
     open, and one attempt is allowed after each rest (half-open); the first that succeeds
-    closes it. Of many attempts that were under way when it opened, each fails: that says
-    no more than the first, and the rest gets no longer.
+    closes it. One that takes longer than the rest did does not hold up the next: it may be
+    that nothing is wrong but with this one. Of many attempts that were under way when it
+    opened, each fails: that says no more than the first, and the rest gets no longer.
     """
 
-    __slots__ = ("_failures", "_patience", "_trying", "until")
+    __slots__ = ("_failures", "_held_until", "_patience", "_trying", "until")
 
     def __init__(self, patience: int = FAILURES) -> None:
         self._patience = patience
         self._failures = 0
         self._trying = False
+        self._held_until = 0.0
         self.until = 0.0
         """When the next attempt is allowed, if it is open."""
 
@@ -40,10 +43,16 @@ class Breaker:
         """Whether to make an attempt now. One that is made has to end in one of the next three."""
         if not self.open:
             return True
-        if self._trying or now < self.until:
+        if now < self.until or (self._trying and now < self._held_until):
             return False
         self._trying = True
+        self._held_until = now + self._rest
         return True
+
+    @property
+    def _rest(self) -> float:
+        doublings = max(0, min(self._failures - self._patience, 16))
+        return float(min(LONGEST, FIRST * 2**doublings))
 
     def succeeded(self) -> None:
         """An attempt went well."""
@@ -56,8 +65,7 @@ class Breaker:
             self._failures += 1
             if retry_after > 0:
                 self._failures = max(self._failures, self._patience)
-            doublings = max(0, min(self._failures - self._patience, 16))
-            self.until = now + min(LONGEST, FIRST * 2**doublings)
+            self.until = now + self._rest
         self._trying = False
         self.until = max(self.until, now + min(retry_after, _MOST_ASKED_FOR))
 
@@ -94,7 +102,7 @@ class Breakers:
         found = self._found.get(name)
         if found is None:
             found = self._found[name] = Breaker(self._patience)
-            if len(self._found) > _KNOWN:
+            if len(self._found) > KNOWN:
                 self._found.popitem(last=False)
         self._found.move_to_end(name)
         found.failed(now, retry_after)

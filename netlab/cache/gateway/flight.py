@@ -273,7 +273,8 @@ class Flight:
             fetched.abort(LocalProtocolError("nobody reads it, and it cannot be stored"))
 
         try:
-            return Growing(self._store.begin(), abandoned=abandoned)
+            announced = parse_content_length(fetched.fields.get("content-length") or "")
+            return Growing(self._store.begin(announced or 0), abandoned=abandoned)
         except StoreFailed as error:
             return Growing(None, error, abandoned=abandoned)
 

@@ -50,6 +50,7 @@ from .passage import Passage
 from .replies import Replies
 from .requests import asked_for, has_condition, max_forwards
 from .serving import Gone, Reply, Serving, finished
+from .telling import Tell, tell_nothing
 from .upstream import OUT_OF_REACH, Fetch, Upstream, retry_after
 
 _PATIENCE = 2
@@ -69,6 +70,7 @@ class Gateway:
     reactor  its threads read what takes long, and it tells the time for back-off
     name     of this cache in ``Cache-Status`` and ``Proxy-Status``
     options  of the policy
+    tell     makes the fields that the origin gets besides, of the client's request
     amend    is given each request and response, and returns the response that the policy sees
     unsaid   names of fields that ``amend`` adds and no client is to see, in lower case
     fills    whether a request for a part, or with a condition, fetches all of it for the store
@@ -86,6 +88,7 @@ class Gateway:
         reactor: Any,
         name: str = "netlab",
         options: Options = DEFAULTS,
+        tell: Tell = tell_nothing,
         amend: Amend = unchanged,
         unsaid: frozenset[str] = frozenset(),
         fills: bool = False,
@@ -98,6 +101,7 @@ class Gateway:
         self._seconds = seconds = reactor.seconds
         self._clock = clock
         self._options = options
+        self._tell = tell
         self._amend = amend
         self._fills = fills
         # Two gateways of one name may well stand behind each other: a loop is one twice.
@@ -166,7 +170,7 @@ class Gateway:
         except Gone:
             return self._respond(request, asked, (), waited)
         if verdict.background is not None:
-            self._refresh(asked, verdict.background)
+            self._refresh(request, asked, verdict.background)
         return reply if isinstance(reply, HttpResponse) else self._or_miss(request, asked, reply)
 
     async def _or_miss(self, request: HttpRequest, asked: Request, reply: Reply) -> HttpResponse:
@@ -189,9 +193,7 @@ class Gateway:
             return self._replies.failed(
                 ProxyError.DESTINATION_UNAVAILABLE, "this gateway is being closed"
             )
-        version = ".".join(map(str, request.version))
-        fields = add_via(verdict.fields, version, self._replies.via)
-        verdict = replace(verdict, fields=fields)
+        verdict = self._signed(request, verdict)
         if asked.method != "GET" or asked.content:
             held = await self._held_back(asked, verdict)
             if held is not None:
@@ -199,7 +201,7 @@ class Gateway:
             return await self._passage.reply(request, asked, verdict)
         filled = self._fills and isinstance(verdict, Forward)
         if filled:
-            verdict = replace(verdict, fields=filling_fields(fields))
+            verdict = replace(verdict, fields=filling_fields(verdict.fields))
         key = cache_key(asked.uri)
         shared = self._flights.may_share(key) and (
             isinstance(verdict, Revalidate) or not has_condition(verdict.fields)
@@ -221,6 +223,12 @@ class Gateway:
             return await self._lead(asked, verdict, flight, filled=filled)
         except Gone:
             return await finished(self._respond(request, asked, ()))
+
+    def _signed(self, request: HttpRequest, verdict: Any) -> Any:
+        """A ``Forward`` or ``Revalidate`` with what a gateway adds to the fields."""
+        version = ".".join(map(str, request.version))
+        fields = add_via(verdict.fields, version, self._replies.via)
+        return replace(verdict, fields=fields.adding(*self._tell(request)))
 
     def _fly(self, asked: Request, verdict: Forward | Revalidate, *, shared: bool) -> Flight:
         flight = Flight(
@@ -326,7 +334,8 @@ class Gateway:
         if landed.growing is not None:
             return self._growing(asked, found, landed, content, status, validated=True)
         status = replace(status, fwd_status=response.status)
-        return await finished(self._serving.reply(asked, found, status, validated=True))
+        reply = self._serving.reply(asked, found, status, validated=response.fields)
+        return await finished(reply)
 
     def _growing(
         self,
@@ -339,8 +348,11 @@ class Gateway:
         validated: bool = False,
     ) -> HttpResponse:
         """The response to ``asked`` from an entry whose ``content`` is still coming."""
-        age = None if validated else found.age
-        made = answer(asked, found.entry, self._clock(), age=age)
+        if validated:
+            said = landed.response.fields
+            made = answer(asked, found.entry, self._clock(), age=None, validated=said)
+        else:
+            made = answer(asked, found.entry, self._clock(), age=found.age)
         if made.status != landed.response.status:
             status = replace(status, fwd_status=landed.response.status)
         if content is not None and made.stop is not None:
@@ -362,7 +374,7 @@ class Gateway:
 
     # -- in the background
 
-    def _refresh(self, asked: Request, verdict: Forward | Revalidate) -> None:
+    def _refresh(self, request: HttpRequest, asked: Request, verdict: Forward | Revalidate) -> None:
         """Brings an entry up to date for the next request, unless that is done already."""
         key = cache_key(asked.uri)
         resting, now = self._fallback.resting, self._seconds()
@@ -373,8 +385,7 @@ class Gateway:
             resting.given_up(key)
             return
         asked = replace(asked, method="GET")
-        fields = add_via(verdict.fields, "1.1", self._replies.via)
-        flight = self._fly(asked, replace(verdict, fields=fields), shared=True)
+        flight = self._fly(asked, self._signed(request, verdict), shared=True)
         Deferred.fromCoroutine(self._refreshed(flight)).addErrback(self._not_refreshed, key)
 
     async def _refreshed(self, flight: Flight) -> None:

@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred
 from netlab.cache.store import StoreFailed, Writing
 from netlab.http import RequestError
 
-_PIECE = 64 * 1024
+from .bodies import PIECE
+
 _WINDOW = 256 * 1024
 """Bytes that are kept for readers when nothing can be stored; the origin waits for them."""
 
@@ -110,9 +111,9 @@ class Growing:
     def read(self, at: int) -> bytes:
         """Some of the bytes from ``at`` on; empty if there are none yet."""
         if at < self._written and self.writing is not None:
-            return self.writing.read(at, min(_PIECE, self._written - at))
+            return self.writing.read(at, min(PIECE, self._written - at))
         start = at - self._window_start
-        return bytes(self._window[start : start + _PIECE])
+        return bytes(self._window[start : start + PIECE])
 
     async def more(self) -> None:
         """Waits until there is more, or the end."""

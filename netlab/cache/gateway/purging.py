@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 from typing import Any
-
-from twisted.internet.address import UNIXAddress
 
 from netlab.cache.store import StoreFailed
 from netlab.http import Request, RequestError, Response
-from netlab.transport.addresses import ip_of
 
 from .gateway import Gateway
+from .telling import is_local
 
 METHOD = "PURGE"
 
@@ -40,7 +37,7 @@ class Purging:
         """See ``netlab.http.Handler``."""
         if request.method != METHOD:
             return self._handle(request)
-        if not _is_local(request):
+        if not is_local(request):
             raise RequestError(403, "only this machine itself may purge")
         try:
             if request.target == "/*":
@@ -53,10 +50,3 @@ class Purging:
         return Response(
             200, [("Content-Type", "text/plain; charset=utf-8")], f"{what} removed\n".encode()
         )
-
-
-def _is_local(request: Request) -> bool:
-    peer = request.peer
-    if isinstance(peer, UNIXAddress):
-        return True
-    return peer is not None and ip_address(ip_of(peer)[0].partition("%")[0]).is_loopback

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netlab.cache.policy import CacheStatus, Request, add_cache_status
 from netlab.fields import Fields, ProxyError, ProxyStatus, add_via
 from netlab.http import FileBody, Response
-from netlab.http.outgoing import reason_of
+from netlab.http.message import error_body
 
 from .bodies import Content
 
@@ -75,4 +75,4 @@ class Replies:
     def own(self, status: int, text: str, said: ProxyStatus | None = None) -> Response:
         """A response of the gateway itself: a sentence without its full stop."""
         fields = _SAID if said is None else _SAID.adding(("Proxy-Status", str(said)))
-        return Response(status, fields, f"{status} {reason_of(status)}: {text}.\n".encode())
+        return Response(status, fields, error_body(status, text))

@@ -6,6 +6,8 @@ from netlab.cache.policy import Request
 from netlab.fields import Fields
 from netlab.http import Request as HttpRequest
 
+from .telling import FORWARDED_FOR
+
 UNTRUSTED = frozenset(
     {
         *("forwarded", "x-forwarded-host", "x-forwarded-server", "x-forwarded-port"),
@@ -13,12 +15,15 @@ UNTRUSTED = frozenset(
         *("x-forwarded-prefix", "x-forwarded-path", "x-url-scheme", "x-scheme", "front-end-https"),
         *("x-host", "x-original-host", "x-http-host-override", "x-forwarded-uri"),
         *("x-original-url", "x-original-uri", "x-rewrite-url"),
+        *(FORWARDED_FOR, "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"),
+        "proxy",  # which CGI makes HTTP_PROXY of
     }
 )
-"""Fields with which a proxy tells an origin what was asked for, in lower case.
+"""Fields with which a proxy tells an origin what was asked for, and by whom, in lower case.
 
 A client's word for it must not count: an origin that believes it answers something
-else, or writes links to another host, and that would be stored for all who ask.
+else, or writes links to another host, and that would be stored for all who ask; or it
+takes the client for another one. See ``Telling`` for what it is told.
 """
 OVERRIDES = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
 """Fields that make another method of a request; a GET of which would be a GET no more."""

@@ -9,9 +9,10 @@ from twisted.internet.threads import deferToThreadPool
 
 from netlab.cache.policy import Answer, CacheStatus, Entry, Request, Serve, answer
 from netlab.cache.store import Store, StoreFailed
-from netlab.fields import ProxyError, ProxyStatus
+from netlab.fields import Fields, ProxyError, ProxyStatus
 from netlab.http import FileBody, Response
 
+from .bodies import PIECE, Content, Part
 from .replies import Replies
 
 Reply = Response | Awaitable[Response]
@@ -42,23 +43,26 @@ class Serving:
         found: Serve,
         status: CacheStatus,
         *,
-        validated: bool = False,
+        validated: Fields | None = None,
         said: ProxyStatus | None = None,
     ) -> Reply:
         """The response to ``asked`` from ``found``.
 
-        validated  whether the origin has said just now that it is right
+        validated  with what fields the origin has said just now that it is right
         said       what went wrong with the origin, if that is why
 
         Raises ``Gone``: now, or when it is awaited.
         """
         entry = found.entry
-        made = answer(asked, entry, self._clock(), age=None if validated else found.age)
+        if validated is None:
+            made = answer(asked, entry, self._clock(), age=found.age)
+        else:
+            made = answer(asked, entry, self._clock(), age=None, validated=validated)
         if made.start == made.stop:
             return self._made(made, None, status, said)
         content = self._store.content(entry)
         if content is not None:
-            return self._made(made, content[made.start : made.stop], status, said)
+            return self._made(made, _cut(made, content), status, said)
         if self._store.verified(entry):
             return self._made(made, self._file(entry, made), status, said)
         return self._read(entry, made, status, said)
@@ -84,7 +88,7 @@ class Serving:
     def _made(
         self,
         made: Answer,
-        body: bytes | FileBody | None,
+        body: bytes | FileBody | Content | None,
         status: CacheStatus,
         said: ProxyStatus | None,
     ) -> Response:
@@ -96,6 +100,14 @@ class Serving:
             )
         reply = self._replies.passed(made.status, made.fields, "1.1", body, status)
         return reply if said is None else reply.adding(("Proxy-Status", str(said)))
+
+
+def _cut(made: Answer, content: bytes) -> bytes | Content:
+    """What ``made`` wants of ``content``."""
+    start, stop = made.start, len(content) if made.stop is None else made.stop
+    if PIECE < stop - start < len(content):
+        return Part(content, start, stop)
+    return content[start:stop]
 
 
 async def finished(reply: Reply) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterable, Awaitable, Callable
+from math import inf
 
 from netlab.cache.policy.uris import origin
 from netlab.escaping import escape
@@ -11,7 +13,7 @@ from netlab.http.fetching import FetchError
 from netlab.transport import Log
 
 from .bodies import Fetched
-from .breaker import Breakers
+from .breaker import KNOWN, Breakers
 
 Fetch = Callable[[str, str, Fields, AsyncIterable[bytes] | None], Awaitable[Fetched]]
 """``Fetcher.fetch``, or what does the same: method, URI, fields and body."""
@@ -51,6 +53,7 @@ class Upstream:
         self._clock = clock
         self._troubled = troubled
         self._origins = Breakers()
+        self._answered: OrderedDict[str, float] = OrderedDict()  # when each did so last
 
     def allows(self, uri: str) -> bool:
         """Whether to ask the origin of ``uri`` now; if so, it has to be done at once."""
@@ -66,10 +69,11 @@ class Upstream:
     ) -> Fetched:
         """Fetches, and lets the breaker know. Raises what the fetch does."""
         name = _name(uri)
+        began = self._seconds()
         try:
             fetched = await self._fetch(method, uri, fields, body)
         except FetchError as error:
-            if _tells(error, body):
+            if _tells(error, body, answers=self._answered.get(name, -inf) > began):
                 self._failed(name, str(error))
             else:
                 self._origins.given_up(name)
@@ -77,6 +81,7 @@ class Upstream:
         except BaseException:
             self._origins.given_up(name)
             raise
+        self._note_answer(name)
         if fetched.status in self._troubled:
             asked_for = retry_after(fetched.fields, self._clock())
             self._failed(name, f"it answers with {fetched.status}", asked_for)
@@ -86,6 +91,12 @@ class Upstream:
                 self.log.info("{origin} answers again", origin=escape(name))
             self._origins.succeeded(name)
         return fetched
+
+    def _note_answer(self, name: str) -> None:
+        self._answered[name] = self._seconds()
+        self._answered.move_to_end(name)
+        if len(self._answered) > KNOWN:
+            self._answered.popitem(last=False)
 
     def _failed(self, name: str, why: str, asked_for: float = 0.0) -> None:
         before = self._origins.get(name)
@@ -112,16 +123,17 @@ def retry_after(fields: Fields, now: float) -> float:
     return 0.0 if date is None else max(0.0, date - now)
 
 
-def _tells(error: FetchError, body: object) -> bool:
+def _tells(error: FetchError, body: object, *, answers: bool) -> bool:
     """Whether an error says something of the origin, and not of one request.
 
-    Three requests that an origin hates, or a client that sends slowly, must not
-    close the origin to all the others.
+    Three requests that an origin hates, or takes long for, or a client that sends slowly,
+    must not close the origin to all the others. ``answers`` is whether it has answered
+    others since this request began.
     """
     kind = error.proxy_status
     if kind is ProxyError.CONNECTION_LIMIT_REACHED:  # our own queue
         return False
-    if kind is ProxyError.HTTP_RESPONSE_TIMEOUT and body is not None:
+    if kind is ProxyError.HTTP_RESPONSE_TIMEOUT and (answers or body is not None):
         return False
     return kind in OUT_OF_REACH
 

@@ -7,11 +7,12 @@ from msgspec import Struct
 from netlab.cache.policy.conditions import client_has_it, range_applies
 from netlab.cache.policy.entry import Entry
 from netlab.cache.policy.messages import Request
-from netlab.fields import INFINITE, ContentRange, Fields, parse_range
+from netlab.fields import INFINITE, ContentRange, Fields, end_to_end, parse_range
 
 _OF_THE_CONTENT = (
     *("content-type", "content-encoding", "content-language", "content-length", "content-range"),
 )
+_NONE = Fields()
 _KNOWN_TO_THE_CLIENT = (*_OF_THE_CONTENT, "last-modified")
 
 
@@ -27,7 +28,9 @@ class Answer(Struct, frozen=True):
     """The byte before which to stop; ``None`` is "to the end", which is still to come."""
 
 
-def answer(request: Request, entry: Entry, now: float, *, age: float | None) -> Answer:
+def answer(
+    request: Request, entry: Entry, now: float, *, age: float | None, validated: Fields = _NONE
+) -> Answer:
     """The answer to a GET or HEAD from a stored response.
 
     200 (or what the stored status is) with all of the content; 304 if the
@@ -36,10 +39,13 @@ def answer(request: Request, entry: Entry, now: float, *, age: float | None) -> 
     9110, 14.2). The answer to HEAD has no content.
 
     ``age`` is ``Serve.age``, and is sent (RFC 9111, 5.1); ``None`` when the
-    origin has validated the response for this request. ``now`` is the present
-    in seconds since the epoch.
+    origin has validated the response for this request; ``validated`` are the fields with
+    which it did. What is not stored of them, as of ``private="set-cookie"``, is for this
+    client. ``now`` is the present in seconds since the epoch.
     """
     aged = _age(entry, age)
+    if validated:
+        aged += _own(entry, validated)
     if client_has_it(request.fields, entry, now):
         return Answer(304, "Not Modified", _fields(entry, modified=False).adding(*aged))
     fields = _fields(entry, modified=True).adding(*aged)
@@ -58,6 +64,13 @@ def _age(entry: Entry, age: float | None) -> list[tuple[str, str]]:
         return [("Age", str(min(int(age), INFINITE)))]
     stored = entry.fields.get("age")  # of a cache on the way, which the origin has not seen
     return [] if stored is None else [("Age", stored)]
+
+
+def _own(entry: Entry, fields: Fields) -> list[tuple[str, str]]:
+    """What the origin has said to one client, of no content and of no connection."""
+    stored = entry.fields.names()
+    names = {name for name in fields.names() - stored if not name.startswith("content-")}
+    return list(end_to_end(fields).only(*names)) if names else []
 
 
 def _fields(entry: Entry, *, modified: bool) -> Fields:

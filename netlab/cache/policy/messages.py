@@ -38,6 +38,8 @@ class Options(Struct, frozen=True, kw_only=True):
     - ``targets``: the targeted fields that are obeyed before ``Cache-Control``,
       first the one that counts most (RFC 9213, 2.2). A gateway that knows better
       than its origin can put a field of its own first, and add it to responses.
+    - ``told``: the request fields that the gateway itself writes, for each client. A
+      response that varies by one of them is stored for nobody (``Vary``, 4.1).
     - ``heuristic``: whether a response without explicit freshness is fresh for a
       tenth of its age when it came, at most a day (RFC 9111, 4.2.2).
     - ``stale_if_error``: for how many seconds a stale response may be sent in
@@ -49,6 +51,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """
 
     targets: tuple[str, ...] = ("cdn-cache-control",)
+    told: frozenset[str] = frozenset()
     heuristic: bool = False
     stale_if_error: float = 0.0
     errors: frozenset[int] = ERRORS
@@ -58,6 +61,7 @@ class Options(Struct, frozen=True, kw_only=True):
             if not is_token(name):
                 raise ConfigurationError(f"targets: {name!r} is not the name of a field")
         force_setattr(self, "targets", tuple([name.lower() for name in self.targets]))
+        force_setattr(self, "told", frozenset([name.lower() for name in self.told]))
         if not self.stale_if_error >= 0:
             raise ConfigurationError(
                 f"stale_if_error must be 0 or more seconds, not {self.stale_if_error}"

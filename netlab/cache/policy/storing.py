@@ -66,11 +66,13 @@ class Refusal(StrEnum):
     PRIVATE = "private"
     """The response is for one user (5.2.2.7)."""
     VARY = "vary"
-    """``Vary: *``: it could never be selected (4.1)."""
+    """``Vary: *``, or what only the gateway knows: it could never be selected (4.1)."""
     CONNECTION = "connection"
     """``Connection`` removes a field that caching depends on."""
     NOT_CACHEABLE = "not-cacheable"
     """Nothing says that it may be stored, neither its status code nor a field (3)."""
+    SET_COOKIE = "set-cookie"
+    """It names its user, and the origin does not say that it is fresh for all of them."""
     USELESS = "useless"
     """It is never fresh and could not be validated."""
 
@@ -134,14 +136,30 @@ def refusal(
         control.public or control.must_revalidate or control.s_maxage is not None
     ):
         return Refusal.AUTHORIZATION
-    if vary_names(fields) is None:
+    names = vary_names(fields)
+    if names is None or not options.told.isdisjoint(names):
         return Refusal.VARY
     if depended_on(connection_options(fields), options):
         return Refusal.CONNECTION
-    explicit = explicit_lifetime(fields, response_time, options) is not None
-    if not (explicit or control.public or response.status in HEURISTICALLY_CACHEABLE):
+    explicit = explicit_lifetime(fields, response_time, options)
+    if explicit is None and not (control.public or response.status in HEURISTICALLY_CACHEABLE):
         return Refusal.NOT_CACHEABLE
-    return None
+    return Refusal.SET_COOKIE if sets_one_cookie(fields, response_time, options) else None
+
+
+def sets_one_cookie(fields: Fields, response_time: float, options: Options) -> bool:
+    """Whether ``Set-Cookie`` is for one client: the session, as like as not.
+
+    It does not inhibit caching (7.3), and where the origin says that the response is fresh
+    it is for all. But where that is not said, as many origins send it, each use would be
+    validated, and a 304 to a client that has its cookie would give it another one's.
+    """
+    if "set-cookie" not in fields:
+        return False
+    control, _ = response_control(fields, options)
+    if "set-cookie" in control.private_fields | control.no_cache_fields:
+        return False  # it is not stored
+    return not explicit_lifetime(fields, response_time, options)
 
 
 def about_the_request(refused: Refusal) -> bool:

@@ -13,7 +13,7 @@ from netlab.cache.policy.entry import Entry
 from netlab.cache.policy.freshness import date_of, last_modified
 from netlab.cache.policy.messages import Options, Request, Response
 from netlab.cache.policy.selecting import matching, selecting, vary_names
-from netlab.cache.policy.storing import about_the_request, refusal, stored_fields
+from netlab.cache.policy.storing import about_the_request, refusal, sets_one_cookie, stored_fields
 from netlab.fields import Fields, end_to_end, parse_content_length, strongly_equal, weakly_equal
 
 _NEVER_UPDATED = (
@@ -154,6 +154,8 @@ def _updated(
     before = entry.fields.without("age", "date")
     news = end_to_end(response.fields).without(*_NEVER_UPDATED)
     merged = before.updated(news)
+    if sets_one_cookie(merged, response_time, options):
+        merged = merged.without("set-cookie")
     names = vary_names(merged)
     new = replace(
         entry,

@@ -12,6 +12,7 @@ from typing import TypeVar
 from netlab.cache.policy import Entry
 from netlab.cache.store.contents import Contents, Damaged
 from netlab.cache.store.folder import Folder, unlink
+from netlab.cache.store.held import Held
 from netlab.cache.store.index import Index
 from netlab.cache.store.interface import Stats, Store, StoreFailed, Told, Writing
 from netlab.cache.store.recent import Recent
@@ -40,7 +41,9 @@ class DiskStore(Store):
     def __init__(self, directory: Path, *, max_bytes: int, memory_bytes: int, told: Told) -> None:
         self._told = told
         self._known: Recent[str, tuple[Entry, ...]] = Recent(memory_bytes // 4)
-        self._small: Recent[str, bytes] = Recent(memory_bytes - memory_bytes // 4)
+        self._held = Held()
+        self._memory = memory_bytes - memory_bytes // 4
+        self._small: Recent[str, bytes] = Recent(self._memory, self._held.add)
         self._most = min(SMALL, memory_bytes // 4)
         self._contents = Contents()
         self._closed = False
@@ -88,7 +91,7 @@ class DiskStore(Store):
         """See ``Store.content``: from memory, or read and compared with its checksum."""
         digest, size = entry.body_digest, entry.body_size
         found = self._small.get(digest)
-        if found is not None or size is None or size > self._most:
+        if found is not None or size is None or size > self._most or self._memory_is_held:
             return found
         try:
             found = self._sound(entry, lambda path: self._contents.read(digest, path, size))
@@ -97,6 +100,11 @@ class DiskStore(Store):
         if found is not None:
             self._small.put(digest, found, size)
         return found
+
+    @property
+    def _memory_is_held(self) -> bool:
+        """Whether clients still read so much that has left it: then files do for the others."""
+        return self._held.weigh() > self._memory
 
     def open(self, entry: Entry) -> int | None:
         """See ``Store.open``."""
@@ -157,8 +165,9 @@ class DiskStore(Store):
 
     # -- what is written
 
-    def begin(self) -> Writing:
+    def begin(self, announced: int = 0) -> Writing:
         """See ``Store.begin``."""
+        self._shelf.check(announced)
         with self._shelf.lock:
             path = self._folder.aside()
         try:
@@ -174,7 +183,7 @@ class DiskStore(Store):
         record = seal(entry)
         room = blocks(size) + blocks(len(record))
         item = Pending(entry_name(entry), entry, record, path, room)
-        if size <= self._most:
+        if size <= self._most and not self._memory_is_held:
             try:
                 self._small.put(digest, os.pread(descriptor, size, 0), size)
             except OSError as error:

@@ -171,8 +171,11 @@ class Store(ABC):
         """Whether ``open`` will take no time; otherwise it may be called in a thread."""
 
     @abstractmethod
-    def begin(self) -> Writing:
-        """A new content. Raises ``StoreFailed`` if none can be written."""
+    def begin(self, announced: int = 0) -> Writing:
+        """A new content, of ``announced`` bytes if that is known.
+
+        Raises ``StoreFailed`` if none can be written, or none that is so long.
+        """
 
     @abstractmethod
     def update(self, old: Entry, new: Entry) -> None:

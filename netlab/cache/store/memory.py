@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict
 from threading import RLock
 
 from netlab.cache.policy import Entry
+from netlab.cache.store.held import Held
 from netlab.cache.store.interface import Stats, Store, StoreFailed, Writing
 from netlab.cache.store.records import others, weight
 
@@ -15,8 +16,9 @@ from netlab.cache.store.records import others, weight
 class MemoryStore(Store):
     """Entries and contents in at most ``memory_bytes`` of memory; see ``open_store``.
 
-    What is being written comes to it, at most half as much again. All contents are
-    to be had from ``content``.
+    What is being written comes to it, at most half as much again, and what was evicted
+    while clients still read it: as much again, before less is kept for that. All contents
+    are to be had from ``content``.
     """
 
     def __init__(self, *, memory_bytes: int) -> None:
@@ -26,6 +28,7 @@ class MemoryStore(Store):
         self._contents: dict[str, bytes] = {}
         self._references: Counter[str] = Counter()
         self._weight = 0
+        self._held = Held()
         self._growing = 0
         self._evictions = 0
         self._failures = 0
@@ -65,8 +68,10 @@ class MemoryStore(Store):
         """See ``Store.verified``: always."""
         return True
 
-    def begin(self) -> Writing:
+    def begin(self, announced: int = 0) -> Writing:
         """See ``Store.begin``."""
+        if announced > self._limit // 2:
+            raise self._too_much()
         return _MemoryWriting(self)
 
     def update(self, old: Entry, new: Entry) -> None:
@@ -122,12 +127,15 @@ class MemoryStore(Store):
         """Counts bytes that are being written, or are not any more; see ``Writing.write``."""
         with self._lock:
             if size > 0 and self._growing + size > self._limit // 2:
-                self._failures += 1
-                raise StoreFailed(
-                    "responses are stored up to half of memory_bytes, "
-                    f"{self._limit // 2} bytes, and this would be more"
-                )
+                raise self._too_much()
             self._growing += size
+
+    def _too_much(self) -> StoreFailed:
+        self._failures += 1
+        return StoreFailed(
+            "responses are stored up to half of memory_bytes, "
+            f"{self._limit // 2} bytes, and this would be more"
+        )
 
     def put(self, entry: Entry, content: bytes) -> None:
         """Stores a completed entry."""
@@ -137,9 +145,13 @@ class MemoryStore(Store):
                 self._contents[entry.body_digest] = content
                 self._weight += len(content)
             self._set(entry.key, (*others(current, entry), entry))
-            while self._weight > self._limit and self._variants:
+            while self._weight > self._room and self._variants:
                 oldest = next(iter(self._variants))
                 self._evictions += self.purge(oldest)
+
+    @property
+    def _room(self) -> int:
+        return self._limit - max(0, self._held.weigh() - self._limit)
 
     def _set(self, key: str, variants: tuple[Entry, ...]) -> None:
         before = self._variants.pop(key, ())
@@ -153,14 +165,16 @@ class MemoryStore(Store):
                 self._references[entry.body_digest] -= 1
                 if not self._references[entry.body_digest]:
                     del self._references[entry.body_digest]
-                    self._weight -= len(self._contents.pop(entry.body_digest))
+                    content = self._contents.pop(entry.body_digest)
+                    self._weight -= len(content)
+                    self._held.add(content)
 
 
 class _MemoryWriting(Writing):
     def __init__(self, store: MemoryStore) -> None:
         super().__init__()
         self._store = store
-        self._data: bytearray | None = bytearray()
+        self._data: bytearray | bytes | None = bytearray()
         self._counted = 0
 
     def read(self, at: int, size: int) -> bytes:
@@ -176,15 +190,20 @@ class _MemoryWriting(Writing):
             self._data += data
 
     def _publish(self, entry: Entry) -> None:
-        self._store.put(entry, bytes(self._data or b""))
-        self._give_up()
+        self._data = content = bytes(self._data or b"")
+        self._store.put(entry, content)
+        self._uncount()
 
     def _give_up(self) -> None:
-        counted, self._counted = self._counted, 0
-        self._store.grow(-counted)
+        """It takes its room until nobody reads it any more."""
 
     def _release(self) -> None:
         self._data = None
+        self._uncount()
+
+    def _uncount(self) -> None:
+        counted, self._counted = self._counted, 0
+        self._store.grow(-counted)
 
     def __del__(self) -> None:
-        self._give_up()
+        self._uncount()

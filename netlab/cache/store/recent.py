@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -13,11 +14,13 @@ V = TypeVar("V")
 class Recent(Generic[K, V]):
     """A table that forgets what was not used for longest when its items weigh more than ``limit``.
 
-    Any thread may use it. To ask takes no lock, because each request does.
+    Any thread may use it. To ask takes no lock, because each request does. ``forgotten``
+    is called with each value that leaves it.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, forgotten: Callable[[V], None] | None = None) -> None:
         self.weight = 0
+        self._forgotten = forgotten
         self._limit = limit
         self._items: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._lock = Lock()
@@ -42,7 +45,7 @@ class Recent(Generic[K, V]):
             self._items[key] = value, weight
             self.weight += weight
             while self.weight > self._limit:
-                self.weight -= self._items.popitem(last=False)[1][1]
+                self._pop(next(iter(self._items)))
 
     def pop(self, key: K) -> None:
         """Forgets a key, if it is here."""
@@ -52,8 +55,8 @@ class Recent(Generic[K, V]):
     def clear(self) -> None:
         """Forgets everything."""
         with self._lock:
-            self._items.clear()
-            self.weight = 0
+            for key in tuple(self._items):
+                self._pop(key)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -62,3 +65,5 @@ class Recent(Generic[K, V]):
         item = self._items.pop(key, None)
         if item is not None:
             self.weight -= item[1]
+            if self._forgotten is not None:
+                self._forgotten(item[0])

@@ -54,7 +54,7 @@ class Shelf:
         self._set_aside: list[str] = []
         self._count_lock = RLock()  # a writing may be collected as garbage while it is held
         self._unstored = 0  # bytes that are being written, or synced
-        self._failing = ""
+        self._failing: set[str] = set()
 
     # -- how much there is
 
@@ -77,12 +77,17 @@ class Shelf:
             fits = self._unstored + size <= half
             if fits:
                 self._unstored += size
-        if not fits and before + size > half:
-            raise self.refused(f"only responses of up to {half} bytes are stored")
         if not fits:
+            self.check(before + size)
             raise self.refused(f"the responses that are coming take {half} bytes already")
         if self._full:
             self.publisher.wake()
+
+    def check(self, size: int) -> None:
+        """Raises ``StoreFailed`` if nothing of this size is stored."""
+        half = self._max_bytes // 2
+        if size > half:
+            raise self.refused(f"only responses of up to {half} bytes are stored")
 
     def uncount(self, size: int) -> None:
         """Bytes are not being written any more; without the lock."""
@@ -254,7 +259,7 @@ class Shelf:
                 self._dispose(item)
         self._discard(freed)
         if self._failing and items and not failed:
-            self._failing = ""
+            self._failing.clear()
             self._told(f"{self.folder.name}: storing works again")
 
     def _is_cancelled(self, item: Pending) -> bool:
@@ -333,10 +338,10 @@ class Shelf:
                 self.index.touch(keys)
 
     def report(self, error: Exception) -> None:
-        """Tells that the disk fails; once, until it works again."""
+        """Tells that the disk fails; once for each way, until it works again."""
         text = str(self.folder.failed(error))
-        if text != self._failing:
-            self._failing = text
+        if text not in self._failing:
+            self._failing.add(text)
             self._told(text)
 
     def failed(self, error: Exception) -> StoreFailed:

@@ -46,7 +46,7 @@ class DiskWriting(Writing):
         self._uncount()
 
     def _give_up(self) -> None:
-        self._uncount()
+        # Its bytes are on the disk, and counted, until nobody reads them any more.
         try:
             unlink(self._path)
         except OSError:  # the next start deletes it
@@ -56,6 +56,7 @@ class DiskWriting(Writing):
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+        self._uncount()
 
     def _uncount(self) -> None:
         counted, self._counted = self._counted, 0

@@ -37,10 +37,10 @@ class Full(MemoryStore):
         self.begins = True
         self.commits = True
 
-    def begin(self) -> Writing:
+    def begin(self, announced: int = 0) -> Writing:
         if not self.begins:
             raise StoreFailed("no descriptor")
-        return super().begin()
+        return super().begin(announced)
 
     def grow(self, size: int) -> None:
         if size > 0 and self.room is not None:

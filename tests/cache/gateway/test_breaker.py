@@ -39,7 +39,25 @@ class OneBreaker(SynchronousTestCase):
         found = self.opened()
         self.assertTrue(found.allows(FIRST))
         self.assertFalse(found.allows(FIRST))
-        self.assertFalse(found.allows(FIRST + 1000))
+        self.assertFalse(found.allows(FIRST + 0.99))
+
+    def test_half_open_allows_another_when_one_takes_long(self) -> None:
+        """It may be the only one that does; and that it fails in the end is counted once."""
+        found = self.opened()
+        for _ in range(5):
+            found.failed(found.until - 0.5)  # stragglers
+        now = found.until
+        self.assertTrue(found.allows(now))
+        self.assertTrue(found.allows(now + FIRST))
+        self.assertFalse(found.allows(now + FIRST))
+        found.failed(now + 1.5)
+        found.failed(now + 1.6)
+        self.assertEqual(found.until, now + 1.5 + 2 * FIRST)
+        now = found.until
+        self.assertTrue(found.allows(now))
+        self.assertFalse(found.allows(now + FIRST))
+        found.succeeded()
+        self.assertTrue(found.allows(now))
 
     def test_success_closes(self) -> None:
         found = self.opened()
@@ -101,17 +119,22 @@ class OneBreaker(SynchronousTestCase):
 
     @given(STEPS)
     def test_any_history(self, steps: list[object]) -> None:
-        """One attempt at a time while it is open, and none before its time; never stuck."""
+        """One attempt for each rest while it is open, and none before its time; never stuck."""
         found = Breaker()
         now = 0.0
         failures = 0
         probing = False
+        held_until = 0.0
         for step in steps:
             if step == "ask":
                 allowed = found.allows(now)
                 if failures >= FAILURES:
-                    self.assertEqual(allowed, not probing and now >= found.until)
-                    probing = probing or allowed
+                    held = probing and now < held_until
+                    self.assertEqual(allowed, not held and now >= found.until)
+                    if allowed:
+                        probing, held_until = True, found._held_until
+                        self.assertTrue(held_until - now + 1e-6 >= FIRST)
+                        self.assertTrue(held_until - now <= LONGEST + 1e-6)
                 else:
                     self.assertTrue(allowed)
             elif step == "succeed":
@@ -150,7 +173,7 @@ class ManyBreakers(SynchronousTestCase):
         self.assertTrue(found.allows("a", 0))
 
     def test_bounded(self) -> None:
-        self.patch(breaker, "_KNOWN", 3)
+        self.patch(breaker, "KNOWN", 3)
         found = Breakers(1)
         for name in ["a", "b", "c", "a", "d"]:
             found.failed(name, 0)

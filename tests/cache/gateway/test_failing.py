@@ -358,6 +358,34 @@ class Breaking(GatewayCase):
             self.origin.last.fail(SILENT)
         self.assertEqual(self.ask(path="/b").status, 503)
 
+    def test_what_takes_long_while_others_are_answered(self) -> None:
+        """A page that is always late, as long polling is, is no reason to close the origin."""
+        for _ in range(5):
+            self.ask(path="/late")
+            late = self.origin.last
+            self.clock.advance(29)
+            self.ask(path="/b")
+            self.origin.last.answer()
+            self.clock.advance(1)
+            late.fail(SILENT)
+        self.ask(path="/b")
+        self.origin.last.answer()
+
+    def test_what_takes_long_does_not_hold_up_the_next_attempt(self) -> None:
+        self.failures()
+        self.clock.advance(1)
+        self.ask(path="/late")
+        late = self.origin.last
+        self.assertEqual(self.ask(path="/b").status, 503)
+        self.clock.advance(1)
+        client = self.ask(path="/b")
+        self.origin.last.answer()
+        self.assertEqual(client.status, 200)
+        self.clock.advance(28)
+        late.fail(SILENT)
+        self.ask(path="/b")
+        self.origin.last.answer()
+
     def test_troubled(self) -> None:
         self.made(troubled=frozenset({429}))
         client = self.ask()

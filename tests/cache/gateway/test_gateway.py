@@ -170,6 +170,33 @@ class Validation(GatewayCase):
         self.origin.last.answer(("ETag", '"1"'), status=304)
         self.assertEqual((client.status, client.content), (206, b"l"))
 
+    def test_what_is_for_one_client(self) -> None:
+        """RFC 9111, 5.2.2.4 and 5.2.2.7: not stored, and not kept from who has asked."""
+        value = 'max-age=60, private="X-User", no-cache="set-cookie"'
+        self.stale(("Cache-Control", value))
+        own = (("X-User", "ada"), ("Set-Cookie", "id=1"), ("Cache-Control", value))
+        for status, tag in ((304, '"1"'), (200, '"2"')):
+            client, other = self.ask(), self.ask()
+            self.origin.last.answer(("ETag", tag), *own, status=status, content=b"")
+            self.assertEqual((client.field("x-user"), client.field("set-cookie")), ("ada", "id=1"))
+            for each in (other, self.ask()):
+                self.assertEqual((each.field("x-user"), each.field("set-cookie")), (None, None))
+            self.clock.advance(61)
+
+    def test_no_clients_session_is_for_another(self) -> None:
+        """An origin that says nothing but gives each client a cookie: as frameworks do."""
+        tag = ("ETag", '"1"')
+        client = self.ask()
+        self.origin.last.answer(tag, ("Set-Cookie", "session=ada"), content=b"welcome")
+        self.assertEqual(client.field("set-cookie"), "session=ada")
+        self.assertEqual(client.told, "netlab;fwd=uri-miss;detail=set-cookie")
+        self.stored(tag, content=b"welcome")
+        for cookie in ("session=eve", None):
+            client = self.ask()
+            pairs = [tag] if cookie is None else [tag, ("Set-Cookie", cookie)]
+            self.origin.last.answer(*pairs, status=304)
+            self.assertEqual((client.content, client.field("set-cookie")), (b"welcome", cookie))
+
     def test_not_modified_but_what(self) -> None:
         """A 304 that is about nothing that is stored: all of it is asked for."""
         self.stale()
@@ -247,6 +274,22 @@ class Parts(GatewayCase):
         self.assertEqual(self.ask(("If-None-Match", '"1"')).status, 304)
         both = self.ask(("Range", "bytes=2-4"), ("If-Range", '"2"'))
         self.assertEqual((both.status, both.content), (200, b"0123456789"))
+
+    def test_a_long_part_is_not_copied(self) -> None:
+        """Many who read slowly must not each have a copy of what is stored once."""
+        content = bytes(range(256)) * 1000
+        self.stored(FRESH, content=content)
+        for first, last in ((1, 255_999), (0, 255_998), (1000, 66_999), (0, 65_536)):
+            part = self.ask(("Range", f"bytes={first}-{last}"), reading=False)
+            assert part.response is not None
+            self.assertNotIsInstance(part.response.body, bytes)
+            self.assertEqual(part.field("content-length"), str(last + 1 - first))
+            part.read()
+            while not part.whole:
+                part.read()
+            self.assertEqual((part.status, part.content), (206, content[first : last + 1]))
+        gone = self.ask(("Range", "bytes=1-"), reading=False)
+        gone.go_away()
 
     def test_a_miss_passes_on(self) -> None:
         client = self.ask(("Range", "bytes=2-4"))

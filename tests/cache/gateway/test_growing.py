@@ -221,7 +221,7 @@ class AnyInterleaving(GrowingCase):
         self, steps: list[tuple[str, Any]], failed: bool, error: RequestError | None
     ) -> None:
         self.patch(growing, "_WINDOW", 20)
-        self.patch(growing, "_PIECE", 7)
+        self.patch(growing, "PIECE", 7)
         self.setUp()
         content = self.grow(failed=failed)
         readers: list[Reading] = []

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.cache.policy import Answer, Entry, answer
-from netlab.fields import INFINITE, ContentRange, parse_content_range
+from netlab.fields import INFINITE, ContentRange, Fields, parse_content_range
 from tests.cache.policy.support import NOW, ago, control, get, head, stored
 
 FRESH = control("max-age=60")
@@ -50,6 +50,26 @@ class Whole(Answers):
         self.assertNotIn("age", self.of(stored(FRESH), age=None).fields)
         found = self.of(stored(FRESH, ("Age", "3")), age=None)
         self.assertEqual(found.fields.lines("age"), ("3",))
+
+    def test_validated_for_one(self) -> None:
+        """RFC 9111, 5.2.2.4, 5.2.2.7: what is not stored is for who has asked."""
+        entry = stored(
+            ("ETag", '"x"'), control('private="X-User", no-cache="set-cookie"'), ("A", "1")
+        )
+        validated = Fields(
+            [
+                *(("X-User", "ada"), ("Set-Cookie", "a"), ("set-cookie", "b"), ("A", "2")),
+                *(("Connection", "X-Hop"), ("X-Hop", "1"), ("Content-Range", "bytes */1")),
+            ]
+        )
+        for request in (get(), get(("Range", "bytes=0-1")), get(("If-None-Match", "*"))):
+            own = answer(request, entry, NOW, age=None, validated=validated).fields
+            self.assertEqual(own.lines("set-cookie"), ("a", "b"))
+            self.assertEqual(own.get("x-user"), "ada")
+            self.assertNotIn("x-hop", own)
+            self.assertNotIn("connection", own)
+            self.assertNotEqual(own.get("content-range"), "bytes */1")
+            self.assertNotIn("x-user", answer(request, entry, NOW, age=1).fields)
 
     def test_date(self) -> None:
         """The Date is the origin's."""

@@ -75,6 +75,29 @@ class Requests(Stored):
         """7.3: neither Cookie nor Set-Cookie inhibits caching."""
         self.assert_stored(FRESH, ("Set-Cookie", "a=b"), request=get(("Cookie", "a=b")))
 
+    def test_cookies_of_one_client(self) -> None:
+        """3, a MAY: where nothing says that a response is fresh, its cookie is one client's."""
+        cookie = ("Set-Cookie", "session=1")
+        for pairs in (
+            (TAG,),
+            (TAG, control("max-age=0")),
+            (TAG, control("no-cache")),
+            (TAG, control("public, max-age=0")),
+            (TAG, control("public, max-age=60, s-maxage=0")),
+            (TAG, control("max-age=60"), ("CDN-Cache-Control", "max-age=0")),
+            (TAG, ("Expires", "0")),
+            (TAG, control("max-age=0, stale-while-revalidate=60")),
+        ):
+            self.assert_refused(Refusal.SET_COOKIE, cookie, *pairs)
+            self.assert_stored(*pairs)
+        for value in ("max-age=0", "public", "no-cache"):
+            for directive in ("private", "no-cache"):
+                kept = control(f'{value}, {directive}="Set-Cookie"')
+                self.assertNotIn("set-cookie", self.assert_stored(cookie, TAG, kept).fields)
+        heuristic = Options(heuristic=True)
+        response = ok(cookie, ("Last-Modified", ago(86400)))
+        self.assertEqual(tried(get(), response, heuristic), Refusal.SET_COOKIE)
+
 
 class Statuses(Stored):
     def test_final(self) -> None:

@@ -149,12 +149,24 @@ class Updated(Updates):
             ("Content-MD5", "rL0Y20zC+Fzt72VPzMSk2A==", "N7UdGUp1E+RbVvZSTy1R8g=="),
             ("Cache-Control", "max-age=1", "max-age=3600"),
             ("Expires", ago(0), ago(-60)),
-            ("Set-Cookie", "a=b", "a=c"),
             ("Last-Modified", ago(1000), ago(999)),
         ):
             fields = self.new([(name, one), ("Kept", "1")], (name, other))
             self.assertEqual(fields.lines(name), (other,))
             self.assertEqual(fields.get("kept"), "1")
+
+    def test_cookies_of_one_client(self) -> None:
+        """3.2, and 3: one client's cookie is not stored for others, whichever way it comes."""
+        cookie = ("Set-Cookie", "session=1")
+        for before, value in (
+            ([control("max-age=0")], "max-age=0"),
+            ([control("max-age=60")], "no-cache"),
+            ([control("max-age=60"), ("Set-Cookie", "theme=1")], "max-age=0"),
+        ):
+            for news in ((cookie, control(value)), (control(value),)):
+                self.assertNotIn("set-cookie", self.new(before, *news))
+        for before in ([control("max-age=0")], [LONG, ("Set-Cookie", "a=b")]):
+            self.assertEqual(self.new(before, cookie, LONG).lines("set-cookie"), ("session=1",))
 
     def test_all_lines(self) -> None:
         fields = self.new([("A", "1"), ("A", "2")], ("a", "3"), ("A", "4"))

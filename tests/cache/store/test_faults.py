@@ -90,6 +90,18 @@ class Faults(StoreCase):
         self.assert_as_before()
         self.assert_works()
 
+    def test_told_once(self) -> None:
+        """A full disk fails in one way and then in another, for as long as it is full."""
+        for _ in range(3):
+            for number in (errno.ENOSPC, errno.EIO):
+                writing = self.store.begin()
+                patched = self.failing("write", number)
+                self.assertRaises(StoreFailed, writing.write, b"x")
+                patched.restore()
+                writing.close()
+        self.assertEqual(len(self.notes), 2)
+        self.assert_works()
+
     def test_part_of_a_write(self) -> None:
         """A full disk takes a part of the bytes first; nobody sees that."""
         writing = self.store.begin()

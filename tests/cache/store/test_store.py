@@ -16,6 +16,8 @@ from tests.cache.store.support import KEY, StoreCase, entry, files, opened, put
 class MemoryCase(StoreCase):
     """What both do."""
 
+    room = 1 << 22
+
     def store(self) -> Store:
         return self.open(memory=True)
 
@@ -76,6 +78,35 @@ class MemoryCase(StoreCase):
             writing.commit(entry(fields=Fields([("Content-Length", "10")])))
         writing.close()
         self.assertEqual(store.entries(KEY), ())
+
+    def test_announced_too_long(self) -> None:
+        """What is announced to be too long is not begun; what turns out to be is broken off."""
+        store = self.store()
+        longest = self.room // 2
+        store.begin(longest).close()
+        with self.assertRaisesRegex(StoreFailed, f"up to .*{longest} bytes"):
+            store.begin(longest + 1)
+        writing = store.begin()
+        with self.assertRaisesRegex(StoreFailed, f"up to .*{longest} bytes"):
+            writing.write(bytes(longest + 1))
+        writing.close()
+
+    def test_room_of_what_is_still_read(self) -> None:
+        """What could not be stored takes its room until nobody reads it."""
+        store = self.store()
+        writing = store.begin()
+        writing.write(bytes(self.room // 3))
+        with self.assertRaises(StoreFailed):
+            writing.write(bytes(self.room // 3))
+        other = store.begin()
+        with self.assertRaises(StoreFailed):
+            other.write(bytes(self.room // 3))
+        self.assertEqual(writing.read(0, 3), bytes(3))
+        writing.close()
+        other.close()
+        other = store.begin()
+        other.write(bytes(self.room // 3))
+        other.close()
 
     def test_growing(self) -> None:
         store = self.store()
@@ -214,6 +245,8 @@ class MemoryCase(StoreCase):
 
 
 class Disk(MemoryCase):
+    room = 1 << 24
+
     def store(self) -> Store:
         return self.open()
 
