@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .calling import Caller
     from .items import Flow
 
+_NOBODY = (None, None)
+
 
 class ApiConnection(Serving):
     """A connection that serves its peer's calls, and carries those of this side."""
@@ -140,17 +142,23 @@ class ApiConnection(Serving):
 
     def end_calls(self, reason: NetlabError) -> None:
         """Gives up what this side asked for, and tells the peer."""
-        for id, (answer, _) in list(self._calls.items()):
-            del self._calls[id]
-            self.session.cancel(id)
-            answer.errback(copy(reason))
+        for id in list(self._calls):
+            answer, _ = self._calls.pop(id, _NOBODY)
+            if answer is not None:  # the end of one may have been the end of others
+                self.session.cancel(id)
+                answer.errback(copy(reason))
         for subscription, flow in list(self._flows.items()):
             self.unsubscribe(subscription)
             flow.end(copy(reason))
         self.flush()
 
+    # One message, or the end, may bring several events. What hears of the first may give up
+    # what the next is about; nobody wants to know of that, then.
+
     def _response(self, event: ResponseCame) -> None:
-        answer, _ = self._calls.pop(event.id)
+        answer, _ = self._calls.pop(event.id, _NOBODY)
+        if answer is None:
+            return
         if event.error is not None:
             answer.errback(copy(event.error))
         else:
@@ -158,7 +166,7 @@ class ApiConnection(Serving):
             answer.callback(event.result)
 
     def _progress(self, event: Progress) -> None:
-        _, progress = self._calls[event.id]
+        _, progress = self._calls.get(event.id, _NOBODY)
         if progress is not None:
             try:
                 progress(event.value)
@@ -166,10 +174,14 @@ class ApiConnection(Serving):
                 self.log.failure("what was to hear of the progress of a call raised an error")
 
     def _opened(self, event: SubscriptionOpened) -> None:
-        self._flows[event.subscription].opened()
+        flow = self._flows.get(event.subscription)
+        if flow is not None:
+            flow.opened()
 
     def _item(self, event: ItemCame) -> None:
-        self._flows[event.subscription].item(event.value, event.dropped)
+        flow = self._flows.get(event.subscription)
+        if flow is not None:
+            flow.item(event.value, event.dropped)
 
     def _ended(self, event: SubscriptionEnded) -> None:
         flow = self._flows.pop(event.subscription, None)

@@ -1,0 +1,110 @@
+"""Both ends of a connection call: who hears of one thing may give up another meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+
+from netlab.api import Api, Context, method
+from netlab.errors import ConnectionClosed
+
+from .support import Case, Link
+from .test_server import Raw
+
+
+class Curious(Api):
+    """Asks its peer two things at a time, and is content with the first answer."""
+
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+        self.gone = 0
+
+    @method
+    async def race(self, ctx: Context) -> None:
+        first, second = (ensureDeferred(ctx.remote.call("ask", each)) for each in "ab")
+
+        def over(outcome: Any) -> None:
+            second.cancel()
+            self.heard.append(getattr(outcome, "value", outcome))
+
+        first.addBoth(over)
+        second.addErrback(lambda failure: None)
+        await first
+
+    @method
+    async def read_one(self, ctx: Context) -> None:
+        items = ctx.remote.subscribe("numbers")
+        async for each in items:
+            self.heard.append(each)
+            await items.aclose()
+
+    @method
+    async def watch(self, ctx: Context) -> None:
+        caller = ctx.remote
+
+        def report(value: Any) -> None:
+            self.heard.append(value)
+            asking.cancel()
+
+        asking: Deferred[Any] = ensureDeferred(caller.with_options(progress=report).call("ask"))
+        asking.addErrback(lambda failure: None)
+        await asking
+
+    def disconnected(self, ctx: Context) -> None:
+        self.gone += 1
+
+
+def answer(id: int, result: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id, "result": result}
+
+
+def told(method: str, **params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+class GivenUp(Case):
+    def begin(self, method: str) -> tuple[Link, Raw, Curious]:
+        link = self.serve(Curious)
+        raw = Raw(link)
+        raw.call("x", method)
+        self.assertTrue(raw.news)
+        return link, raw, link.api
+
+    def test_with_an_answer_beside_it(self) -> None:
+        _, raw, api = self.begin("race")
+        raw.send([answer(1, "A"), answer(2, "B")])
+        self.assertEqual(raw.results(), [("x", None)])
+        self.assertEqual(api.heard, ["A"])
+
+    def test_with_items_beside_it(self) -> None:
+        _, raw, api = self.begin("read_one")
+        raw.send(answer(1, 7))
+        item = told("$/item", subscription=7, value=1)
+        raw.send([item, item, told("$/end", subscription=7)])
+        (done,) = raw.news
+        self.assertEqual((done["id"], api.heard), ("x", [1]))
+
+    def test_with_progress_beside_it(self) -> None:
+        _, raw, api = self.begin("watch")
+        raw.send([told("$/progress", token=1, value=each) for each in (1, 2)])
+        cancelled, done = raw.news
+        self.assertEqual(cancelled["method"], "$/cancelRequest")
+        self.assertEqual((done["id"], api.heard), ("x", [1]))
+
+    def test_progress_of_a_subscription(self) -> None:
+        """It is none, but no reason to end the connection."""
+        _, raw, _ = self.begin("read_one")
+        raw.send(told("$/progress", token=1, value=1), answer(1, 7))
+        raw.send(told("$/item", subscription=7, value=1))
+        self.assertEqual(raw.news[-1]["id"], "x")
+
+    def test_at_the_end(self) -> None:
+        """Of the connection: all of its calls fail, and the api hears of it."""
+        for end in ("reset", "half_close"):
+            link, raw, api = self.begin("race")
+            getattr(raw.peer, end)()
+            link.advance(1)
+            (reason,) = api.heard
+            self.assertIsInstance(reason, ConnectionClosed)
+            self.assertEqual(api.gone, 1)
