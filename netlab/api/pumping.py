@@ -46,6 +46,14 @@ class Feed(Protocol):
         """Nobody wants any more; harmless afterwards."""
 
 
+async def close(iterator: AsyncIterator[Any]) -> None:
+    """Ends ``iterator``, as far as it can be ended; it may have been read, or not."""
+    if isinstance(iterator, Feed):
+        iterator.close()
+    elif hasattr(iterator, "aclose"):
+        await iterator.aclose()
+
+
 class FeedPump:
     """A ``Pump`` of a ``Feed``."""
 
@@ -218,9 +226,7 @@ class Pump:
         except (Exception, SystemExit):
             error = connection.incident(self.publication.method)
         try:
-            close = getattr(self._iterator, "aclose", None)
-            if close is not None:
-                await close()
+            await close(self._iterator)
         except CancelledError:
             pass  # it was told to stop, and does
         except (Exception, SystemExit):

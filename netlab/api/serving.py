@@ -31,7 +31,7 @@ from .jsonrpc.events import (
 )
 from .jsonrpc.limits import SessionLimits
 from .jsonrpc.subscriptions import Publication
-from .pumping import Feed, FeedPump, Pump
+from .pumping import Feed, FeedPump, Pump, close
 from .sending import Sending
 from .servant import Entry, Servant
 
@@ -340,9 +340,16 @@ class Serving(Sending):
         items: AsyncIterator[Any],
     ) -> None:
         iterator = aiter(items)
-        if self._ending is not None:
-            raise self._no_more()
-        publication = self.session.accept(request)
+        try:
+            if self._ending is not None:
+                raise self._no_more()
+            publication = self.session.accept(request)
+        except RpcError:
+            self._let_go(iterator, request.method)
+            raise
+        if not publication.open:  # the connection went while the method made it
+            self._let_go(iterator, request.method)
+            return
         pump: Pump | FeedPump
         if declared.when_slow == "block" and isinstance(iterator, Feed):
             pump = FeedPump(self, publication, iterator, entry.wire)
@@ -351,6 +358,11 @@ class Serving(Sending):
         self._pumps[publication] = pump
         self._account()
         pump.start()
+
+    def _let_go(self, iterator: AsyncIterator[Any], method: str) -> None:
+        """Closes an iterator that nobody will read."""
+        closing = Deferred.fromCoroutine(close(iterator))
+        closing.addErrback(lambda failure: self.incident(method, failure))
 
     def pump_ended(self, pump: Pump | FeedPump, error: RpcError | None) -> None:
         """``pump`` has sent all it had, or failed with ``error``."""
