@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 
 from netlab.api import Api, SessionLimits, subscription
 
 from .support import Case, Feeding, Queue
-from .test_server import Raw, request
+from .test_server import Raw, items, request
 
 
 class Closable(AsyncIterator[int]):
@@ -86,3 +87,43 @@ class Unread(Case):
         raw.peer.reset()
         link.advance(1)
         self.assertEqual((link.api.queue.closed, link.api.made), (1, 0))
+
+
+class Wrong(Api):
+    """Each subscription has a good item first."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    async def _items(self, *made: Any) -> AsyncIterator[Any]:
+        try:
+            for each in made:
+                yield each
+            await Deferred[None]()
+        finally:
+            self.ended += 1
+
+    @subscription(when_slow="drop")
+    def typed(self) -> AsyncIterator[int]:
+        return self._items(1, "text")
+
+    @subscription(when_slow="drop")
+    def long(self) -> AsyncIterator[str]:
+        return self._items("a", "x" * (1 << 20))
+
+
+class Kept(Case):
+    """The newest item was kept for a subscriber that was slow: then it turns out to be wrong."""
+
+    def test_it_ends_the_subscription(self) -> None:
+        for method, code in (("typed", -32603), ("long", -32015)):
+            link = self.serve(Wrong)
+            raw = Raw(link)
+            raw.notify("$/credit", {"items": 1})
+            raw.call(1, method)
+            raw.news  # noqa: B018
+            raw.notify("$/credit", {"subscription": 1, "items": 1})
+            self.assertEqual(items(raw.news), [("end", code)])
+            self.assertFalse(raw.peer.ended)
+            self.assertEqual(link.api.ended, 1)
+        self.assertEqual(self.incidents(), ["typed gave a str: Expected `int`, got `str`"])
