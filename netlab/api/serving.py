@@ -30,6 +30,7 @@ from .jsonrpc.events import (
     Unsubscribed,
 )
 from .jsonrpc.limits import SessionLimits
+from .jsonrpc.state import MAX_ID
 from .jsonrpc.subscriptions import Publication
 from .pumping import Feed, FeedPump, Pump, close
 from .sending import Sending
@@ -137,6 +138,9 @@ class Serving(Sending):
             id = envelope.id
             if not entry.plain or id.__class__ is not int or params[:1] not in _CONTAINERS:
                 raise KeyError
+            echo = b"%d" % id
+            if len(echo) > MAX_ID:
+                raise KeyError
             args, named, _ = entry.arguments(params)
         except (KeyError, RpcError, *UNREADABLE):
             self._take(message)
@@ -149,7 +153,7 @@ class Serving(Sending):
                 if not isinstance(value, Deferred):
                     value = entry.wire.result(value)
             if not isinstance(value, Deferred):
-                answer = self._result(b"%d" % id, self._encode(value))
+                answer = self._result(echo, self._encode(value))
                 if len(answer) <= session.limits.max_message:
                     return answer
         except (Exception, SystemExit):

@@ -150,6 +150,17 @@ class Calls(Case):
         self.assertEqual([each["error"]["code"] for each in broken[:2]], [-32700, -32600])
         self.assertEqual(good["result"], 3)
 
+    def test_ids_that_are_too_long(self) -> None:
+        """The same for all methods, however they are answered; none of them is called."""
+        link = self.serve()
+        raw = self.raw(link)
+        for name, params in (("add", [1, 2]), ("fail", []), ("soon", [1]), ("deferred", ["a"])):
+            raw.call(int("9" * 1001), name, params)
+            self.assertEqual(raw.results(), [(None, -32600)], name)
+        self.assertEqual(link.api.waiting, [])
+        raw.call(int("9" * 1000), "add", [1, 2])
+        self.assertEqual(raw.results(), [(int("9" * 1000), 3)])
+
     def test_too_long(self) -> None:
         link = self.serve(framing=Line(max_message=1000))
         raw = self.raw(link)
