@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from netlab.errors import ConnectionClosed, NetlabError
 from netlab.escaping import escape
+from netlab.transport import address_text
 
 from .jsonrpc.codecs import Codec
 from .jsonrpc.events import (
@@ -47,6 +48,7 @@ class ApiConnection(Serving):
         self._calls: dict[int, tuple[Deferred[bytes], Callable[[bytes], None] | None]] = {}
         self._flows: dict[Subscription, Flow] = {}
         self._deaf = False  # the peer says nothing more
+        self._complained = False
         self._remote: Caller | None = None
 
     # -- as a MessageProtocol
@@ -191,14 +193,15 @@ class ApiConnection(Serving):
     # -- what goes wrong
 
     def _fault(self, event: Fault) -> None:
-        self.log.debug(
-            "{peer} broke the rules: {error}", peer=self.peer, error=escape(str(event.error), 400)
-        )
+        error = escape(str(event.error), 400)
+        self.log.debug("{peer} broke the rules: {error}", peer=address_text(self.peer), error=error)
 
     def _complaint(self, event: Complaint) -> None:
-        self.log.warn(
-            "{peer} could not read: {error}", peer=self.peer, error=escape(str(event.error), 400)
-        )
+        # Once: who complains of each message shall not fill the log.
+        tell = self.log.debug if self._complained else self.log.warn
+        self._complained = True
+        error = escape(str(event.error), 400)
+        tell("{peer} could not read: {error}", peer=address_text(self.peer), error=error)
 
 
 _ACTIONS: dict[type, Callable[[ApiConnection, Any], None]] = {

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 
 from netlab.api import Api, Context, method
 from netlab.errors import ConnectionClosed
+from tests.message.support import logged
 
 from .support import Case, Link
 from .test_server import Raw
@@ -108,3 +109,17 @@ class GivenUp(Case):
             (reason,) = api.heard
             self.assertIsInstance(reason, ConnectionClosed)
             self.assertEqual(api.gone, 1)
+
+
+class Complaints(Case):
+    def test_logged_once(self) -> None:
+        """A peer that complains of everything does not fill the log, nor write in it."""
+        link = self.serve()
+        raw = Raw(link)
+        error = {"jsonrpc": "2.0", "id": None, "error": {"code": 1, "message": "no\x1b[2J\nyes"}}
+        with logged("could not read") as lines:
+            raw.send(*[error] * 100)
+        (line,) = lines
+        self.assertRegex(line, r"^127\.0\.0\.1:\d+ could not read: no\\x1b\[2J\\nyes \(1\)$")
+        raw.call(1, "add", [1, 2])
+        self.assertEqual(raw.results(), [(1, 3)])
