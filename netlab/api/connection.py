@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from .calling import Caller
     from .items import Flow
 
+BUSY = 10
+"""Requests in a batch after which the others have their turn: each may be as much work as a
+message of its own."""
+
 _NOBODY = (None, None)
 
 
@@ -49,6 +53,7 @@ class ApiConnection(Serving):
         self._flows: dict[Subscription, Flow] = {}
         self._deaf = False  # the peer says nothing more
         self._complained = False
+        self._busy = False
         self._remote: Caller | None = None
 
     # -- as a MessageProtocol
@@ -63,6 +68,10 @@ class ApiConnection(Serving):
         else:
             self._take(message)
         messages = session.take()
+        if self._busy:
+            self._busy = False
+            self._post(messages)
+            return self._crowded or self.next_turn()
         if messages:
             if len(messages) == 1 and not self._unsent and self._crowded is None:
                 return messages[0]
@@ -70,8 +79,10 @@ class ApiConnection(Serving):
         return self._crowded
 
     def _take(self, message: bytes) -> None:
-        for event in self.session.receive(message):
+        events = self.session.receive(message)
+        for event in events:
             _ACTIONS[event.__class__](self, event)
+        self._busy = len(events) >= BUSY
 
     def ending(self, reason: NetlabError | None) -> None:
         """See ``MessageProtocol``: what this side asked for has no answer to come any more."""

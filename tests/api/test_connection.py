@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
+from unittest import mock
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
@@ -11,7 +13,7 @@ from netlab.errors import ConnectionClosed
 from tests.message.support import logged
 
 from .support import Case, Link
-from .test_server import Raw
+from .test_server import Raw, request
 
 
 class Curious(Api):
@@ -109,6 +111,34 @@ class GivenUp(Case):
             (reason,) = api.heard
             self.assertIsInstance(reason, ConnectionClosed)
             self.assertEqual(api.gone, 1)
+
+
+class Turns(Case):
+    def test_batches(self) -> None:
+        """A long one is work for many: the others have their turn before the next one."""
+        served = 0
+        turns: list[int] = [0]
+
+        class Working(Api):
+            @method
+            def work(self) -> None:
+                nonlocal served
+                served += 1
+
+        link = self.serve(Working)
+        raw = Raw(link)
+        finish_turn = link.hub._finish_turn
+
+        def finish() -> None:
+            finish_turn()
+            turns.append(served)
+
+        with mock.patch.object(link.hub, "_finish_turn", finish):
+            raw.send(*[[request(each, "work") for each in range(50)]] * 10)
+            link.advance(1)
+        self.assertEqual([len(each) for each in raw.news], [50] * 10)
+        # In a turn it is read from once, and goes on once with what was put off.
+        self.assertLessEqual(max(b - a for a, b in pairwise(turns)), 2 * 50)
 
 
 class Complaints(Case):
