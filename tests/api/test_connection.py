@@ -6,7 +6,10 @@ from itertools import pairwise
 from typing import Any
 from unittest import mock
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.api import Api, Context, method
 from netlab.errors import ConnectionClosed
@@ -111,6 +114,69 @@ class GivenUp(Case):
             (reason,) = api.heard
             self.assertIsInstance(reason, ConnectionClosed)
             self.assertEqual(api.gone, 1)
+
+
+PLAIN = st.sampled_from([
+    *(answer(id, result) for id in range(1, 6) for result in (1, 2, "x")),
+    *({"jsonrpc": "2.0", "id": id, "error": {"code": 1, "message": "no"}} for id in range(1, 6)),
+    *(told("$/item", subscription=number, value=1) for number in (1, 2)),
+    *(told("$/end", subscription=number) for number in (1, 2)),
+    *(told("$/progress", token=token, value=1) for token in range(1, 6)),
+    *(told("$/credit", items=items) for items in (-1, 0, 1)),
+])  # fmt: skip
+ANYTHING = st.lists(PLAIN | st.lists(PLAIN, min_size=1, max_size=6), max_size=10)
+
+
+class Fickle(Api):
+    """Calls and subscribes; whenever it hears anything, it gives one of these up."""
+
+    def __init__(self) -> None:
+        self.choices: list[int] = []
+        self.under_way: list[Deferred[Any]] = []
+
+    @method
+    def begin(self, ctx: Context) -> None:
+        asking = ctx.remote.with_options(progress=self.heard)
+        for waiting in (
+            *(asking.call("ask") for _ in range(3)),
+            *(self.read(ctx.remote.subscribe("numbers")) for _ in range(2)),
+        ):
+            started = ensureDeferred(waiting)
+            self.under_way.append(started)
+            started.addBoth(self.heard)
+
+    async def read(self, items: Any) -> None:
+        async for each in items:
+            self.heard(each)
+
+    def heard(self, what: object) -> None:
+        if self.choices:
+            self.under_way[self.choices.pop()].cancel()
+
+
+class AnythingComes(SynchronousTestCase):
+    @settings(max_examples=60)
+    @given(ANYTHING, st.lists(st.integers(0, 4), max_size=6), st.booleans())
+    def test_to_who_gives_up_at_any_time(
+        self, messages: list[Any], choices: list[int], lost: bool
+    ) -> None:
+        """The connection lives; when it is lost, all that was under way has ended."""
+        api = Fickle()
+        with Link(api) as link:
+            raw = Raw(link)
+            raw.call("x", "begin")
+            self.assertEqual(len(api.under_way), 5)
+            api.choices = choices
+            for each in messages:
+                raw.send(each)
+            if not lost:
+                raw.call("last", "nothing")
+                self.assertEqual(raw.news[-1]["id"], "last")
+            raw.peer.reset()
+            link.advance(1)
+            for each in api.under_way:
+                self.successResultOf(each)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class Turns(Case):
