@@ -46,6 +46,14 @@ class Feed(Protocol):
         """Nobody wants any more; harmless afterwards."""
 
 
+async def close(iterator: AsyncIterator[Any]) -> None:
+    """Ends ``iterator``, as far as it can be ended; it may have been read, or not."""
+    if isinstance(iterator, Feed):
+        iterator.close()
+    elif hasattr(iterator, "aclose"):
+        await iterator.aclose()
+
+
 class FeedPump:
     """A ``Pump`` of a ``Feed``."""
 
@@ -94,12 +102,8 @@ class FeedPump:
                 connection.session.publish(publication, self._wire.result(item))
                 connection.flush()
             connection.hub.soon(self._go)
-        except RpcError as error:
-            self._end(error)
-        except OutgoingFrameTooLong as error:
-            self._end(error_of(Code.ANSWER_TOO_LONG, f"an item: {error}"))
-        except (Exception, SystemExit):
-            self._end(connection.incident(publication.method))
+        except (Exception, SystemExit) as error:
+            self._end(_said_of(error, connection, publication))
 
     def _wait(self) -> None:
         if self._feed.ended:
@@ -130,6 +134,7 @@ class Pump:
     __slots__ = (
         "_connection",
         "_dropped",
+        "_error",
         "_iterator",
         "_newest",
         "_room",
@@ -157,6 +162,7 @@ class Pump:
         self._room: Deferred[None] | None = None
         self._running: Deferred[None] | None = None
         self._newest: Any = _NOTHING
+        self._error: RpcError | None = None  # of an item that was sent outside of the loop
         self._dropped = 0
         self._sent = 0
         self._stopped = False
@@ -186,7 +192,11 @@ class Pump:
             room.callback(None)
         elif self._newest is not _NOTHING:
             newest, self._newest = self._newest, _NOTHING
-            self._send(newest)
+            try:
+                self._send(newest)
+            except (Exception, SystemExit) as error:
+                self._error = _said_of(error, self._connection, self.publication)
+                self.stop()
 
     # -- the loop
 
@@ -208,24 +218,16 @@ class Pump:
             if self._newest is not _NOTHING:
                 await self._wait_for_room()
                 self._send(self._newest)
-        except RpcError as raised:
-            error = raised
-        except OutgoingFrameTooLong as raised:
-            error = error_of(Code.ANSWER_TOO_LONG, f"an item: {raised}")
-        except CancelledError:
-            if not self._stopped:
-                error = connection.incident(self.publication.method)
-        except (Exception, SystemExit):
-            error = connection.incident(self.publication.method)
+        except (Exception, SystemExit) as raised:
+            if not (self._stopped and isinstance(raised, CancelledError)):
+                error = _said_of(raised, connection, self.publication)
         try:
-            close = getattr(self._iterator, "aclose", None)
-            if close is not None:
-                await close()
+            await close(self._iterator)
         except CancelledError:
             pass  # it was told to stop, and does
         except (Exception, SystemExit):
             error = connection.incident(self.publication.method)
-        connection.pump_ended(self, error)
+        connection.pump_ended(self, error or self._error)
 
     async def _take(self, item: Any) -> None:
         if self._ready() and self._newest is _NOTHING:
@@ -262,3 +264,12 @@ class Pump:
         self._sent += 1
         self._connection.session.publish(self.publication, self._wire.result(item), dropped=dropped)
         self._connection.flush()
+
+
+def _said_of(error: BaseException, connection: Serving, publication: Publication) -> RpcError:
+    """What the subscriber is told of ``error``, which is being handled."""
+    if isinstance(error, RpcError):
+        return error
+    if isinstance(error, OutgoingFrameTooLong):
+        return error_of(Code.ANSWER_TOO_LONG, f"an item: {error}")
+    return connection.incident(publication.method)

@@ -30,11 +30,14 @@ from .jsonrpc.events import (
     Unsubscribed,
 )
 from .jsonrpc.limits import SessionLimits
+from .jsonrpc.state import MAX_ID
 from .jsonrpc.subscriptions import Publication
-from .pumping import Feed, FeedPump, Pump
+from .pumping import Feed, FeedPump, Pump, close
 from .sending import Sending
 from .servant import Entry, Servant
 
+GUESSES = 20
+"""How often a connection is told which method it may have meant. Nobody types more."""
 _CONTAINERS = (b"[", b"{")
 
 
@@ -79,6 +82,7 @@ class Serving(Sending):
         self._max_depth = limits.max_depth
         self._identity: Identity | None = None
         self._identified = False
+        self._unknown = 0
         self._running: dict[RequestCame | NotificationCame, Running] = {}
         self._pumps: dict[Publication, Pump | FeedPump] = {}
         self._crowded: Deferred[None] | None = None
@@ -137,6 +141,9 @@ class Serving(Sending):
             id = envelope.id
             if not entry.plain or id.__class__ is not int or params[:1] not in _CONTAINERS:
                 raise KeyError
+            echo = b"%d" % id
+            if len(echo) > MAX_ID:
+                raise KeyError
             args, named, _ = entry.arguments(params)
         except (KeyError, RpcError, *UNREADABLE):
             self._take(message)
@@ -149,7 +156,7 @@ class Serving(Sending):
                 if not isinstance(value, Deferred):
                     value = entry.wire.result(value)
             if not isinstance(value, Deferred):
-                answer = self._result(b"%d" % id, self._encode(value))
+                answer = self._result(echo, self._encode(value))
                 if len(answer) <= session.limits.max_message:
                     return answer
         except (Exception, SystemExit):
@@ -174,8 +181,10 @@ class Serving(Sending):
     def _elsewhere(self, event: RequestCame) -> None:
         """A method that is not the api's own."""
         try:
-            document = self.servant.built_in(event.method, self.session.codec)
+            guess = self._unknown < GUESSES
+            document = self.servant.built_in(event.method, self.session.codec, guess=guess)
         except RpcError as error:
+            self._unknown += 1
             self.session.reply_error(event, error)
         except Exception:
             self.session.reply_error(event, self.incident(event.method))
@@ -340,9 +349,18 @@ class Serving(Sending):
         items: AsyncIterator[Any],
     ) -> None:
         iterator = aiter(items)
-        if self._ending is not None:
-            raise self._no_more()
-        publication = self.session.accept(request)
+        try:
+            if self._ending is not None:
+                raise self._no_more()
+            if len(self._pumps) >= self.session.limits.max_subscriptions:  # some still tidy up
+                raise error_of(Code.TOO_MANY_SUBSCRIPTIONS, "those that end count, too")
+            publication = self.session.accept(request)
+        except RpcError:
+            self._let_go(iterator, request.method)
+            raise
+        if not publication.open:  # the connection went while the method made it
+            self._let_go(iterator, request.method)
+            return
         pump: Pump | FeedPump
         if declared.when_slow == "block" and isinstance(iterator, Feed):
             pump = FeedPump(self, publication, iterator, entry.wire)
@@ -351,6 +369,11 @@ class Serving(Sending):
         self._pumps[publication] = pump
         self._account()
         pump.start()
+
+    def _let_go(self, iterator: AsyncIterator[Any], method: str) -> None:
+        """Closes an iterator that nobody will read."""
+        closing = Deferred.fromCoroutine(close(iterator))
+        closing.addErrback(lambda failure: self.incident(method, failure))
 
     def pump_ended(self, pump: Pump | FeedPump, error: RpcError | None) -> None:
         """``pump`` has sent all it had, or failed with ``error``."""
