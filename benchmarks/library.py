@@ -52,7 +52,7 @@ class Bench:
     def opened(cls, cores: Cores, _seconds: float, _warmup: float) -> Iterator[Bench]:
         """Lay out the collection as an upstream has it."""
         os.sched_setaffinity(0, {cores.server, cores.load})  # nothing is pinned here
-        with tempfile.TemporaryDirectory(prefix="netlab-bench-", dir=Path.cwd()) as name:
+        with tempfile.TemporaryDirectory(prefix="netlab-bench-") as name:
             folder = Path(name, "rfc")
             folder.mkdir()
             real = os.environ.get(REAL)
