@@ -15,6 +15,7 @@ from netlab.errors import NetlabError
 from .jsonrpc.codecs import UNREADABLE, Codec
 from .jsonrpc.errors import BadAnswer, Code, RpcError, error_of
 from .jsonrpc.session import TOKEN
+from .kinds import never_changes
 from .signature import Passing, Signature
 
 Given = tuple[tuple[Any, ...], dict[str, Any], int | str | None]
@@ -39,7 +40,7 @@ class Wire:
     __slots__ = (
         "_array",
         "_encode",
-        "_items",
+        "_fixed",
         "_last",
         "_needs_none",
         "_object",
@@ -60,6 +61,7 @@ class Wire:
         self._object = codec.decoder(_struct(signature, by_name=True)).decode
         self._encode = codec.encode
         self._value = codec.decoder(signature.result).decode
+        self._fixed = never_changes(signature.result)
         self._last: tuple[Any, Raw] | None = None
 
     # -- the side that serves
@@ -99,7 +101,8 @@ class Wire:
         """A result, or an item of a subscription, encoded.
 
         A frozen ``msgspec.Struct`` that goes to many subscribers, one after another, is
-        encoded once. Raises ``WrongResult`` when it is not what the annotation says.
+        encoded once, if nothing within it can change. Raises ``WrongResult`` when it is
+        not what the annotation says.
         """
         last = self._last
         if last is not None and last[0] is value:
@@ -111,7 +114,7 @@ class Wire:
             kind = type(value).__name__
             raise WrongResult(f"{self.name} gave a {kind}: {_text(error)}") from None
         raw = Raw(data)
-        if isinstance(value, msgspec.Struct) and value.__struct_config__.frozen:
+        if self._fixed and isinstance(value, msgspec.Struct) and value.__struct_config__.frozen:
             self._last = (value, raw)
         return raw
 
