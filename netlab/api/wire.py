@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -15,11 +15,14 @@ from netlab.errors import NetlabError
 from .jsonrpc.codecs import UNREADABLE, Codec
 from .jsonrpc.errors import BadAnswer, Code, RpcError, error_of
 from .jsonrpc.session import TOKEN
+from .jsonrpc.state import MAX_ID
 from .kinds import never_changes
 from .signature import Passing, Signature
 
 Given = tuple[tuple[Any, ...], dict[str, Any], int | str | None]
 """What a peer gave: positional arguments, named ones, the token for progress."""
+
+_Token: TypeAlias = int | Annotated[str, msgspec.Meta(max_length=MAX_ID)]
 
 _PLACE = re.compile(r"^\$\[(\d+)\]")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -209,7 +212,7 @@ def _struct(signature: Signature, *, by_name: bool) -> Any:
             default = each.default
             fields.append((each.name, each.type, msgspec.field(default_factory=_giver(default))))
     if by_name:
-        fields.append((TOKEN, int | str | UnsetType, UNSET))
+        fields.append((TOKEN, _Token | UnsetType, UNSET))
     return msgspec.defstruct(
         "Arguments",
         fields,

@@ -245,6 +245,10 @@ class Calls(Case):
         self.assertEqual(answer["result"], "done")
         raw.call(2, "work", {"steps": 1})
         self.assertEqual(raw.results(), [(2, "done")])
+        raw.call(3, "work", {"steps": 1, "workDoneToken": "t" * 1001})  # each report repeats it
+        (refused,) = raw.news
+        self.assertEqual(refused["error"]["code"], -32602)
+        self.assertEqual(refused["error"]["data"]["path"], "$.workDoneToken")
 
     def test_discover(self) -> None:
         def document(description: Any) -> Any:
