@@ -36,6 +36,8 @@ from .pumping import Feed, FeedPump, Pump, close
 from .sending import Sending
 from .servant import Entry, Servant
 
+GUESSES = 20
+"""How often a connection is told which method it may have meant. Nobody types more."""
 _CONTAINERS = (b"[", b"{")
 
 
@@ -80,6 +82,7 @@ class Serving(Sending):
         self._max_depth = limits.max_depth
         self._identity: Identity | None = None
         self._identified = False
+        self._unknown = 0
         self._running: dict[RequestCame | NotificationCame, Running] = {}
         self._pumps: dict[Publication, Pump | FeedPump] = {}
         self._crowded: Deferred[None] | None = None
@@ -178,8 +181,10 @@ class Serving(Sending):
     def _elsewhere(self, event: RequestCame) -> None:
         """A method that is not the api's own."""
         try:
-            document = self.servant.built_in(event.method, self.session.codec)
+            guess = self._unknown < GUESSES
+            document = self.servant.built_in(event.method, self.session.codec, guess=guess)
         except RpcError as error:
+            self._unknown += 1
             self.session.reply_error(event, error)
         except Exception:
             self.session.reply_error(event, self.incident(event.method))

@@ -132,6 +132,15 @@ class Calls(Case):
         self.assertIn("is it add?", near["error"]["data"])
         self.assertEqual(invalid["error"]["data"]["path"], "$.b")
 
+    def test_guesses_come_to_an_end(self) -> None:
+        """They cost more than calls do: who asks for unknown methods without end has few."""
+        link = self.serve()
+        raw = self.raw(link)
+        raw.send(*[request(each, "ad") for each in range(50)])
+        hints = [each["error"]["data"] for each in raw.news]
+        self.assertEqual(hints[0], "there is no ad; is it add?")
+        self.assertEqual(hints, [hints[0]] * 20 + ["there is no ad"] * 30)
+
     def test_no_way_to_hidden_names(self) -> None:
         link = self.serve()
         raw = self.raw(link)
