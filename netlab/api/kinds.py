@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 from msgspec import inspect as info
@@ -77,8 +77,9 @@ def _fixed(described: Any, seen: set[Any]) -> bool:
         if described.cls in seen:
             return True
         seen.add(described.cls)
+        plain: Any = get_origin(described.cls) or described.cls
         parts = [field.type for field in described.fields]
-        return described.cls.__struct_config__.frozen and all(_fixed(each, seen) for each in parts)
+        return plain.__struct_config__.frozen and all(_fixed(each, seen) for each in parts)
     if isinstance(described, info.UnionType):
         return all(_fixed(each, seen) for each in described.types)
     if isinstance(described, info.TupleType):

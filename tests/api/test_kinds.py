@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.api.kinds import never_changes
 from netlab.api.rooms import Message
+
+T = TypeVar("T")
 
 
 class Colour(Enum):
@@ -28,15 +30,29 @@ class Box(msgspec.Struct, frozen=True):
     inner: Open | None
 
 
+class Pair(msgspec.Struct, Generic[T], frozen=True):
+    both: tuple[T, T]
+
+
 class NeverChanges(SynchronousTestCase):
     def test_values(self) -> None:
         fixed: tuple[Any, ...] = (
             *(int, str | None, Colour, Literal["a", 1], bytes, datetime, tuple[int, str]),
             *(frozenset[str], Tree, Tree | None, Message, Annotated[float, msgspec.Meta(ge=0)]),
+            *(Pair[int], Pair[Tree]),
         )
         for each in fixed:
             self.assertTrue(never_changes(each), each)
 
     def test_what_may_change(self) -> None:
-        for each in (list[int], dict[str, int], Open, Box, tuple[Tree, Open], Any, set[int]):
+        for each in (
+            list[int],
+            dict[str, int],
+            Open,
+            Box,
+            tuple[Tree, Open],
+            Any,
+            set[int],
+            Pair[Open],
+        ):
             self.assertFalse(never_changes(each), each)
