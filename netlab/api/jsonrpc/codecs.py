@@ -114,6 +114,14 @@ class Codec(ABC):
         return bytes(self._id(data).id)
 
     @abstractmethod
+    def is_sound(self, data: bytes, members: int, max_depth: int) -> bool:
+        """Whether ``data``, in which ``members`` were found, needs no ``check``.
+
+        That is so when none of them is there twice, and nothing is too deep. It is seen
+        at a glance: what is ``False`` may be sound all the same. Raises ``UnicodeDecodeError``.
+        """
+
+    @abstractmethod
     def check(self, data: bytes, max_depth: int) -> None:
         """Reads all of ``data``; raises ``RpcError`` when it is no message or too deep."""
 
@@ -212,8 +220,6 @@ class JsonCodec(Codec):
         envelope: Envelope = self._envelope(data)
         if envelope.method is UNSET or envelope.method == ITEM:
             return envelope  # an answer: nobody else reads it, and its type bounds its depth
-        # Each member has a colon. When there are no more colons than members that were
-        # found, none of them is there twice, and no object is within another.
         members = 2
         if envelope.id is not UNSET:
             members += 1
@@ -222,9 +228,23 @@ class JsonCodec(Codec):
             members += 1
             if params[0] == 0x7B:
                 members += len(self._members(params))
-        if data.count(b":") != members or data.count(b"[") > max_depth - 3:
+        if not self.is_sound(data, members, max_depth):
             self.check(data, max_depth)
         return envelope
+
+    def is_sound(self, data: bytes, members: int, max_depth: int) -> bool:
+        """See ``Codec.is_sound``."""
+        if not data.isascii():
+            data.decode()
+        # Each member has a colon. When there are no more colons than members that were
+        # found, none of them is there twice, and no object is within another.
+        # Those in strings do not count; without escapes each string ends at the next quote.
+        if data.count(b":") != members and (
+            b"\\" in data or b"".join(data.split(b'"')[::2]).count(b":") != members
+        ):
+            return False
+        # An array has two brackets: in short messages there is no need to count them.
+        return len(data) < 2 * (max_depth - 3) or data.count(b"[") <= max_depth - 3
 
     def check(self, data: bytes, max_depth: int) -> None:
         """See ``Codec.check``."""
@@ -296,9 +316,13 @@ class MsgpackCodec(Codec):
         envelope: Envelope = self._envelope(data)
         if envelope.id != envelope.id:
             raise ValueError("the id is not a number")
-        if len(data.translate(None, _NO_CONTAINERS)) > max_depth:
+        if not self.is_sound(data, 0, max_depth):
             self.check(data, max_depth)
         return envelope
+
+    def is_sound(self, data: bytes, members: int, max_depth: int) -> bool:
+        """See ``Codec.is_sound``."""
+        return len(data) <= max_depth or len(data.translate(None, _NO_CONTAINERS)) <= max_depth
 
     def check(self, data: bytes, max_depth: int) -> None:
         """See ``Codec.check``."""
