@@ -322,7 +322,7 @@ class Serving(Sending):
             request, progress = event, token
 
             def report(value: Any) -> None:
-                if not (request.answered or self._over or self.full):
+                if not (request.answered or self._over or self.is_full()):
                     self.session.progress(progress, value)
                     self.flush()
 
@@ -356,8 +356,9 @@ class Serving(Sending):
             raise self._no_more()
         publication = self.session.accept(request)
         pump: Pump | FeedPump
-        if declared.when_slow == "block" and isinstance(iterator, Feed):
-            pump = FeedPump(self, publication, iterator, entry.wire)
+        feed = getattr(iterator, "feed", None)
+        if declared.when_slow == "block" and isinstance(feed, Feed):
+            pump = FeedPump(self, publication, feed, entry.wire)
         else:
             pump = Pump(self, publication, iterator, entry.wire, declared.when_slow)
         self._pumps[publication] = pump

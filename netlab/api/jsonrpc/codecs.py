@@ -34,6 +34,7 @@ UNREADABLE = (
 """What decoding bytes of a stranger may raise."""
 
 _NOTHING = Raw(b"")
+_SHARED_ITEMS = 256
 _CONTAINERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 _NO_CONTAINERS = bytes(set(range(256)) - set(_CONTAINERS))
 
@@ -66,6 +67,7 @@ class Codec(ABC):
         self._members = protocol.Decoder(dict[str, Raw]).decode
         self._id = protocol.Decoder(_Id).decode
         self._any = protocol.Decoder().decode
+        self._items: dict[int, tuple[bytes, bytes]] = {}
 
     # -- values
 
@@ -155,9 +157,21 @@ class Codec(ABC):
     def batch(self, messages: Sequence[bytes]) -> bytes:
         """Messages as one array."""
 
-    @abstractmethod
     def item(self, subscription: int) -> tuple[bytes, bytes]:
-        """What goes before and after the value of an item of ``subscription``."""
+        """What goes before and after the value of an item of ``subscription``.
+
+        The same objects for all connections, as long as the number is small.
+        """
+        around = self._items.get(subscription)
+        if around is None:
+            around = self._around(subscription)
+            if subscription <= _SHARED_ITEMS:
+                self._items[subscription] = around
+        return around
+
+    @abstractmethod
+    def _around(self, subscription: int) -> tuple[bytes, bytes]:
+        """See ``item``."""
 
     def error_object(self, error: RpcError) -> bytes:
         """The encoded error object. Raises ``TypeError`` or ``ValueError`` for its data."""
@@ -290,7 +304,7 @@ class JsonCodec(Codec):
         """See ``Codec.batch``."""
         return b"[%b]" % b",".join(messages)
 
-    def item(self, subscription: int) -> tuple[bytes, bytes]:
+    def _around(self, subscription: int) -> tuple[bytes, bytes]:
         """See ``Codec.item``."""
         head = b'{"jsonrpc":"2.0","method":"$/item","params":{"subscription":%d,"value":'
         return head % subscription, b"}}"
@@ -371,7 +385,7 @@ class MsgpackCodec(Codec):
         head = bytes([0x90 | count]) if count < 16 else b"\xdd" + count.to_bytes(4, "big")
         return head + b"".join(messages)
 
-    def item(self, subscription: int) -> tuple[bytes, bytes]:
+    def _around(self, subscription: int) -> tuple[bytes, bytes]:
         """See ``Codec.item``."""
         parts = (
             b"\x83",
