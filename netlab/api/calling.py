@@ -139,8 +139,9 @@ class Caller:
         """The items of ``method``; see ``Items``."""
         name = method if isinstance(method, str) else method.name
         declared = None if isinstance(method, str) else method
-        params = self._params(Call(name, args, named), declared)
-        return Items(_Opener(self), name, params, self._decoder(name, declared))
+        self._params(Call(name, args, named), declared)  # what is wrong with them is said here
+        opener = _Opener(self, Call(name, args, named, "subscription"), declared)
+        return Items(opener, name, self._decoder(name, declared))
 
     def proxy(self, api: type[A]) -> type[A]:
         """The other end as ``api``: its methods, to be awaited."""
@@ -247,31 +248,32 @@ class Caller:
 
 
 class _Opener:
-    """Opens the subscriptions of a ``Caller``."""
+    """Opens a subscription of a ``Caller``."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(
+        self, caller: Caller, call: Call, declared: Subscribable[Any, Any, Any, Any] | None
+    ) -> None:
         self._caller = caller
         self._link = caller._link
+        self._call = call
+        self._declared = declared
 
     @property
     def resumes(self) -> bool:
         """See ``Opener``."""
         return self._link.resumes
 
-    async def open(self, method: str, params: Params, *, again: bool) -> Flow:
+    async def open(self, *, again: bool) -> Flow:
         """See ``Opener``."""
 
         async def last(call: Call) -> Flow:
-            return await self._open(method, params, again)
+            params = self._caller._params(call, self._declared)
+            return await self._open(call.method, params, again)
 
-        call = Call(method, kind="subscription")
-        if isinstance(params, dict):
-            call.named = params
-        elif isinstance(params, list):
-            call.args = tuple(params)
+        call = replace(self._call, named=dict(self._call.named))  # each time as it was given
         opening = self._caller._through(call, last)
         if not again:
-            opening = self._caller._within(f"{method} was not opened", opening)
+            opening = self._caller._within(f"{call.method} was not opened", opening)
         flow: Flow = await opening
         return flow
 

@@ -157,10 +157,13 @@ class ApiClient(Caller):
         while True:
             connection = self._connection
             if connection is not None:
-                room = connection.wait_for_room()
-                if room is None:
-                    return connection
-                await room
+                try:
+                    room = connection.wait_for_room()
+                    if room is None:
+                        return connection
+                    await room
+                except ConnectionClosed:  # before anything was sent: the next one will do
+                    await connection.when_over()
                 continue
             if self._ended is not None:
                 raise copy(self._ended)  # raised again and again, one would gather every frame

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from netlab.errors import ConnectionClosed, NetlabError
 from netlab.escaping import escape
+from netlab.transport import address_text
 
 from .jsonrpc.codecs import Codec
 from .jsonrpc.events import (
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from .calling import Caller
     from .items import Flow
 
+BUSY = 10
+"""Requests in a batch after which the others have their turn: each may be as much work as a
+message of its own."""
+
+_NOBODY = (None, None)
+
 
 class ApiConnection(Serving):
     """A connection that serves its peer's calls, and carries those of this side."""
@@ -45,6 +52,8 @@ class ApiConnection(Serving):
         self._calls: dict[int, tuple[Deferred[bytes], Callable[[bytes], None] | None]] = {}
         self._flows: dict[Subscription, Flow] = {}
         self._deaf = False  # the peer says nothing more
+        self._complained = False
+        self._busy = False
         self._remote: Caller | None = None
 
     # -- as a MessageProtocol
@@ -59,6 +68,10 @@ class ApiConnection(Serving):
         else:
             self._take(message)
         messages = session.take()
+        if self._busy:
+            self._busy = False
+            self._post(messages)
+            return self._crowded or self.next_turn()
         if messages:
             if len(messages) == 1 and not self._unsent and self._crowded is None:
                 return messages[0]
@@ -66,8 +79,10 @@ class ApiConnection(Serving):
         return self._crowded
 
     def _take(self, message: bytes) -> None:
-        for event in self.session.receive(message):
+        events = self.session.receive(message)
+        for event in events:
             _ACTIONS[event.__class__](self, event)
+        self._busy = len(events) >= BUSY
 
     def ending(self, reason: NetlabError | None) -> None:
         """See ``MessageProtocol``: what this side asked for has no answer to come any more."""
@@ -140,17 +155,23 @@ class ApiConnection(Serving):
 
     def end_calls(self, reason: NetlabError) -> None:
         """Gives up what this side asked for, and tells the peer."""
-        for id, (answer, _) in list(self._calls.items()):
-            del self._calls[id]
-            self.session.cancel(id)
-            answer.errback(copy(reason))
+        for id in list(self._calls):
+            answer, _ = self._calls.pop(id, _NOBODY)
+            if answer is not None:  # the end of one may have been the end of others
+                self.session.cancel(id)
+                answer.errback(copy(reason))
         for subscription, flow in list(self._flows.items()):
             self.unsubscribe(subscription)
             flow.end(copy(reason))
         self.flush()
 
+    # One message, or the end, may bring several events. What hears of the first may give up
+    # what the next is about; nobody wants to know of that, then.
+
     def _response(self, event: ResponseCame) -> None:
-        answer, _ = self._calls.pop(event.id)
+        answer, _ = self._calls.pop(event.id, _NOBODY)
+        if answer is None:
+            return
         if event.error is not None:
             answer.errback(copy(event.error))
         else:
@@ -158,7 +179,7 @@ class ApiConnection(Serving):
             answer.callback(event.result)
 
     def _progress(self, event: Progress) -> None:
-        _, progress = self._calls[event.id]
+        _, progress = self._calls.get(event.id, _NOBODY)
         if progress is not None:
             try:
                 progress(event.value)
@@ -166,10 +187,14 @@ class ApiConnection(Serving):
                 self.log.failure("what was to hear of the progress of a call raised an error")
 
     def _opened(self, event: SubscriptionOpened) -> None:
-        self._flows[event.subscription].opened()
+        flow = self._flows.get(event.subscription)
+        if flow is not None:
+            flow.opened()
 
     def _item(self, event: ItemCame) -> None:
-        self._flows[event.subscription].item(event.value, event.dropped)
+        flow = self._flows.get(event.subscription)
+        if flow is not None:
+            flow.item(event.value, event.dropped)
 
     def _ended(self, event: SubscriptionEnded) -> None:
         flow = self._flows.pop(event.subscription, None)
@@ -179,14 +204,15 @@ class ApiConnection(Serving):
     # -- what goes wrong
 
     def _fault(self, event: Fault) -> None:
-        self.log.debug(
-            "{peer} broke the rules: {error}", peer=self.peer, error=escape(str(event.error), 400)
-        )
+        error = escape(str(event.error), 400)
+        self.log.debug("{peer} broke the rules: {error}", peer=address_text(self.peer), error=error)
 
     def _complaint(self, event: Complaint) -> None:
-        self.log.warn(
-            "{peer} could not read: {error}", peer=self.peer, error=escape(str(event.error), 400)
-        )
+        # Once: who complains of each message shall not fill the log.
+        tell = self.log.debug if self._complained else self.log.warn
+        self._complained = True
+        error = escape(str(event.error), 400)
+        tell("{peer} could not read: {error}", peer=address_text(self.peer), error=error)
 
 
 _ACTIONS: dict[type, Callable[[ApiConnection, Any], None]] = {

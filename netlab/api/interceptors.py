@@ -9,8 +9,9 @@ An interceptor is an async callable of a ``Call`` and of ``next``, which goes on
 
 It may change the call before, the result after, answer by itself, or raise. The first of
 several is the outermost. On the server it sees arguments as the method will, converted and
-checked; on a client, as the program gave them. The result of a subscription is its
-iterator. A coroutine that never waits costs no turn of the reactor.
+checked; on a client, as the program gave them. The result of a subscription is its iterator
+on the server; on a client it is to be handed on as it is. A coroutine that never waits costs
+no turn of the reactor.
 """
 
 from __future__ import annotations

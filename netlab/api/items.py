@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 from netlab.errors import LocalProtocolError, NetlabError
 
 from .jsonrpc.errors import Code, RpcError
-from .jsonrpc.session import Params
 from .jsonrpc.subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -22,13 +21,13 @@ T = TypeVar("T")
 
 
 class Opener(Protocol):
-    """Makes the flow of a subscription, again and again."""
+    """Makes the flows of one subscription, again and again."""
 
     @property
     def resumes(self) -> bool:
         """Whether a new connection takes the place of one that was lost."""
 
-    async def open(self, method: str, params: Params, *, again: bool) -> Flow:
+    async def open(self, *, again: bool) -> Flow:
         """A flow that is open; raises why there is none."""
 
 
@@ -115,14 +114,12 @@ class Items(AsyncIterator[T], Generic[T]):
         self,
         opener: Opener,
         method: str,
-        params: Params,
         decode: Callable[[bytes], T],
     ) -> None:
         self.method = method
         self.dropped = 0
         self.resumed = 0
         self._opener = opener
-        self._params = params
         self._decode = decode
         self._flow: Flow | None = None
         self._closed = False
@@ -135,7 +132,7 @@ class Items(AsyncIterator[T], Generic[T]):
         while not self._closed:
             flow = self._flow
             if flow is None:
-                self._flow = await self._opener.open(self.method, self._params, again=False)
+                await self._open(again=False)
             elif flow.items:
                 value, dropped = flow.take()
                 self.dropped += dropped
@@ -156,9 +153,12 @@ class Items(AsyncIterator[T], Generic[T]):
             self._closed = True
             raise error
         await flow.connection.when_over()
-        self._flow = await self._opener.open(self.method, self._params, again=True)
+        await self._open(again=True)
         self.resumed += 1
-        if self._closed:
+
+    async def _open(self, *, again: bool) -> None:
+        self._flow = await self._opener.open(again=again)
+        if self._closed:  # meanwhile
             self._flow.close()
 
     async def aclose(self) -> None:
@@ -170,7 +170,7 @@ class Items(AsyncIterator[T], Generic[T]):
     async def __aenter__(self) -> Self:
         """Subscribes; raises why it cannot."""
         if self._flow is None:
-            self._flow = await self._opener.open(self.method, self._params, again=False)
+            await self._open(again=False)
         return self
 
     async def __aexit__(

@@ -60,6 +60,34 @@ def _unsupported(described: Any, seen: set[Any]) -> str | None:
     return next(filter(None, (_unsupported(each, seen) for each in parts)), None)
 
 
+_FIXED = (
+    *(info.NoneType, info.BoolType, info.IntType, info.FloatType, info.StrType, info.BytesType),
+    *(info.DateTimeType, info.DateType, info.TimeType, info.TimeDeltaType, info.UUIDType),
+    *(info.DecimalType, info.EnumType, info.LiteralType),
+)
+
+
+def never_changes(kind: Any) -> bool:
+    """Whether no value of ``kind`` can change, nor anything within it."""
+    return _fixed(info.type_info(kind), set())
+
+
+def _fixed(described: Any, seen: set[Any]) -> bool:
+    if isinstance(described, info.StructType):
+        if described.cls in seen:
+            return True
+        seen.add(described.cls)
+        parts = [field.type for field in described.fields]
+        return described.cls.__struct_config__.frozen and all(_fixed(each, seen) for each in parts)
+    if isinstance(described, info.UnionType):
+        return all(_fixed(each, seen) for each in described.types)
+    if isinstance(described, info.TupleType):
+        return all(_fixed(each, seen) for each in described.item_types)
+    if isinstance(described, info.VarTupleType | info.FrozenSetType):
+        return _fixed(described.item_type, seen)
+    return isinstance(described, _FIXED)
+
+
 def name_of(kind: Any) -> str:
     """A type as its author would write it: ``list[int]``, ``Colour | None``."""
     if kind is None or kind is type(None):

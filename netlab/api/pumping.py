@@ -46,6 +46,21 @@ class Feed(Protocol):
         """Nobody wants any more; harmless afterwards."""
 
 
+def feed_of(iterator: AsyncIterator[Any]) -> Feed | None:
+    """The feed of ``iterator``, if it has one."""
+    feed = getattr(iterator, "feed", None)
+    return feed if isinstance(feed, Feed) else None
+
+
+async def close(iterator: AsyncIterator[Any]) -> None:
+    """Ends ``iterator``, as far as it can be ended; it may have been read, or not."""
+    feed = feed_of(iterator)
+    if feed is not None:
+        feed.close()
+    elif hasattr(iterator, "aclose"):
+        await iterator.aclose()
+
+
 class FeedPump:
     """A ``Pump`` of a ``Feed``.
 
@@ -103,12 +118,8 @@ class FeedPump:
                 if publication.credit is not None:
                     publication.credit -= 1
             self._connection.hub.soon(self._go)
-        except RpcError as error:
-            self._end(error)
-        except OutgoingFrameTooLong as error:
-            self._end(error_of(Code.ANSWER_TOO_LONG, f"an item: {error}"))
-        except (Exception, SystemExit):
-            self._end(self._connection.incident(publication.method))
+        except (Exception, SystemExit) as error:
+            self._end(_said_of(error, self._connection, publication))
 
     def _end(self, error: RpcError | None) -> None:
         if self._over:
@@ -132,6 +143,7 @@ class Pump:
     __slots__ = (
         "_connection",
         "_dropped",
+        "_error",
         "_iterator",
         "_newest",
         "_room",
@@ -159,6 +171,7 @@ class Pump:
         self._room: Deferred[None] | None = None
         self._running: Deferred[None] | None = None
         self._newest: Any = _NOTHING
+        self._error: RpcError | None = None  # of an item that was sent outside of the loop
         self._dropped = 0
         self._sent = 0
         self._stopped = False
@@ -188,7 +201,11 @@ class Pump:
             room.callback(None)
         elif self._newest is not _NOTHING:
             newest, self._newest = self._newest, _NOTHING
-            self._send(newest)
+            try:
+                self._send(newest)
+            except (Exception, SystemExit) as error:
+                self._error = _said_of(error, self._connection, self.publication)
+                self.stop()
 
     # -- the loop
 
@@ -210,24 +227,16 @@ class Pump:
             if self._newest is not _NOTHING:
                 await self._wait_for_room()
                 self._send(self._newest)
-        except RpcError as raised:
-            error = raised
-        except OutgoingFrameTooLong as raised:
-            error = error_of(Code.ANSWER_TOO_LONG, f"an item: {raised}")
-        except CancelledError:
-            if not self._stopped:
-                error = connection.incident(self.publication.method)
-        except (Exception, SystemExit):
-            error = connection.incident(self.publication.method)
+        except (Exception, SystemExit) as raised:
+            if not (self._stopped and isinstance(raised, CancelledError)):
+                error = _said_of(raised, connection, self.publication)
         try:
-            close = getattr(self._iterator, "aclose", None)
-            if close is not None:
-                await close()
+            await close(self._iterator)
         except CancelledError:
             pass  # it was told to stop, and does
         except (Exception, SystemExit):
             error = connection.incident(self.publication.method)
-        connection.pump_ended(self, error)
+        connection.pump_ended(self, error or self._error)
 
     async def _take(self, item: Any) -> None:
         if self._ready() and self._newest is _NOTHING:
@@ -264,3 +273,12 @@ class Pump:
         self._sent += 1
         self._connection.session.publish(self.publication, self._wire.result(item), dropped=dropped)
         self._connection.flush()
+
+
+def _said_of(error: BaseException, connection: Serving, publication: Publication) -> RpcError:
+    """What the subscriber is told of ``error``, which is being handled."""
+    if isinstance(error, RpcError):
+        return error
+    if isinstance(error, OutgoingFrameTooLong):
+        return error_of(Code.ANSWER_TOO_LONG, f"an item: {error}")
+    return connection.incident(publication.method)

@@ -17,6 +17,7 @@ _PREFIX = REFERENCE.format(name="")
 _DEPTH = 4  # of types in each other; a type that holds itself ends where it may
 _MOST = 24
 _COLUMN = 10  # values of each member: enough to come to those that are times
+_FIRST = 4  # of these, those that show most
 _LONGEST = 10_000  # of what a schema asks for by minLength and the like
 _NUMBERS = (1, 2, 3, 0, -1, 2**53 + 1, 100, 10)
 """One of them cannot be told from 2**53 by those who read numbers as doubles."""
@@ -182,8 +183,7 @@ def _arrays(schema: Mapping[str, Any], components: Mapping[str, Any], depth: int
     if fixed is not None:
         columns = [list(islice(_values(each, components, depth), _COLUMN)) for each in fixed]
         if all(columns):
-            for row in range(_COLUMN):
-                yield [column[row % len(column)] for column in columns]
+            yield from _rows(columns)
         for length in range(least, len(columns)):
             if all(columns[:length]):
                 yield [column[0] for column in columns[:length]]
@@ -199,7 +199,7 @@ def _arrays(schema: Mapping[str, Any], components: Mapping[str, Any], depth: int
         elif made and not (different and length > len(made)):
             yield [made[at % len(made)] for at in range(length)]
     if least <= 1 <= most:
-        yield from ([each] for each in made)
+        yield from ([each] for each in made[_FIRST:] + made[:_FIRST])
 
 
 def _objects(schema: Mapping[str, Any], components: Mapping[str, Any], depth: int) -> Iterator[Any]:
@@ -214,11 +214,24 @@ def _objects(schema: Mapping[str, Any], components: Mapping[str, Any], depth: in
     if not columns:
         yield from _mappings(schema, components, depth)
         return
-    for row in range(_COLUMN):
-        yield {name: column[row % len(column)] for name, column in columns.items()}
-        yield {
-            name: columns[name][row % len(columns[name])] for name in columns if name in required
-        }
+    needed = {name: column for name, column in columns.items() if name in required}
+    whole = [dict(zip(columns, row, strict=True)) for row in _rows([*columns.values()])]
+    short = [dict(zip(needed, row, strict=True)) for row in _rows([*needed.values()])]
+    yield from (*whole[:_FIRST], *short[_FIRST:_COLUMN], *short[:_FIRST], *whole[_FIRST:])
+
+
+def _rows(columns: list[list[Any]]) -> Iterator[list[Any]]:
+    """One value of each column at a time.
+
+    The first show what there may be. The next have as little within them as they may, in
+    order: so of several members that are times all are times in one row, however deep.
+    """
+    rows = [[column[row % len(column)] for column in columns] for row in range(_COLUMN)]
+    empty = [next((each for each in column if each in ([], {})), None) for column in columns]
+    yield from rows[:_FIRST]
+    for row in rows[_FIRST:]:
+        yield [each if bare is None else bare for each, bare in zip(row, empty, strict=True)]
+    yield from rows[_FIRST:]
 
 
 def _mappings(

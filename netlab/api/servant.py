@@ -148,22 +148,26 @@ class Servant:
             quick = self._quick[codec.name] = quick_reader(self.entries(codec), codec)
         return quick
 
-    def built_in(self, method: str, codec: Codec) -> Raw:
-        """The result of a method that every api has; raises ``RpcError`` when it is none."""
+    def built_in(self, method: str, codec: Codec, *, guess: bool) -> Raw:
+        """The result of a method that every api has.
+
+        Raises ``RpcError`` when it is none, which with ``guess`` names the one that may be
+        meant: a look at all names, whose cost grows with their number.
+        """
         if method != DISCOVER or self.description is None:
-            raise error_of(Code.METHOD_NOT_FOUND, self._hint(method))
+            raise error_of(Code.METHOD_NOT_FOUND, self._hint(method, guess))
         document = self._documents.get(codec.name)
         if document is None:
             document = Raw(codec.encode(self._discover(self.description)))
             self._documents[codec.name] = document
         return document
 
-    def _hint(self, method: str) -> str:
+    def _hint(self, method: str, guess: bool) -> str:
         from difflib import get_close_matches
 
-        names = self.description.declared if self.description is not None else ()
-        near = get_close_matches(method[:80], names, 1)
+        names = self.description.declared if guess and self.description is not None else ()
         shown = method[:80]
+        near = get_close_matches(shown, names, 1)
         return f"there is no {shown}; is it {near[0]}?" if near else f"there is no {shown}"
 
     def incident(self, method: str, failure: Failure, peer: Any) -> RpcError:

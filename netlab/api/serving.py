@@ -31,10 +31,13 @@ from .jsonrpc.events import (
 )
 from .jsonrpc.limits import SessionLimits
 from .jsonrpc.subscriptions import Publication
-from .pumping import Feed, FeedPump, Pump
+from .pumping import FeedPump, Pump, close, feed_of
 from .quick import Answer, unpacked
 from .sending import Sending
 from .servant import Entry, Servant
+
+GUESSES = 20
+"""How often a connection is told which method it may have meant. Nobody types more."""
 
 
 class Running:
@@ -78,6 +81,7 @@ class Serving(Sending):
         self._encode = codec.encode_any
         self._identity: Identity | None = None
         self._identified = False
+        self._unknown = 0
         self._running: dict[RequestCame | NotificationCame, Running] = {}
         self._pumps: dict[Publication, Pump | FeedPump] = {}
         self._crowded: Deferred[None] | None = None
@@ -186,8 +190,10 @@ class Serving(Sending):
     def _elsewhere(self, event: RequestCame) -> None:
         """A method that is not the api's own."""
         try:
-            document = self.servant.built_in(event.method, self.session.codec)
+            guess = self._unknown < GUESSES
+            document = self.servant.built_in(event.method, self.session.codec, guess=guess)
         except RpcError as error:
+            self._unknown += 1
             self.session.reply_error(event, error)
         except Exception:
             self.session.reply_error(event, self.incident(event.method))
@@ -352,18 +358,30 @@ class Serving(Sending):
         items: AsyncIterator[Any],
     ) -> None:
         iterator = aiter(items)
-        if self._ending is not None:
-            raise self._no_more()
-        publication = self.session.accept(request)
+        try:
+            if self._ending is not None:
+                raise self._no_more()
+            publication = self.session.accept(request)
+        except RpcError:
+            self._let_go(iterator, request.method)
+            raise
+        if not publication.open:  # the connection went while the method made it
+            self._let_go(iterator, request.method)
+            return
         pump: Pump | FeedPump
-        feed = getattr(iterator, "feed", None)
-        if declared.when_slow == "block" and isinstance(feed, Feed):
+        feed = feed_of(iterator)
+        if declared.when_slow == "block" and feed is not None:
             pump = FeedPump(self, publication, feed, entry.wire)
         else:
             pump = Pump(self, publication, iterator, entry.wire, declared.when_slow)
         self._pumps[publication] = pump
         self._account()
         pump.start()
+
+    def _let_go(self, iterator: AsyncIterator[Any], method: str) -> None:
+        """Closes an iterator that nobody will read."""
+        closing = Deferred.fromCoroutine(close(iterator))
+        closing.addErrback(lambda failure: self.incident(method, failure))
 
     def pump_ended(self, pump: Pump | FeedPump, error: RpcError | None) -> None:
         """``pump`` has sent all it had, or failed with ``error``."""

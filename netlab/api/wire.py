@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -16,11 +16,15 @@ from netlab.framing import Framing
 from .jsonrpc.codecs import UNREADABLE, Codec
 from .jsonrpc.errors import BadAnswer, Code, RpcError, error_of
 from .jsonrpc.session import TOKEN
+from .jsonrpc.state import MAX_ID
 from .jsonrpc.subscriptions import Publication
+from .kinds import never_changes
 from .signature import Passing, Signature
 
 Given = tuple[tuple[Any, ...], dict[str, Any], int | str | None]
 """What a peer gave: positional arguments, named ones, the token for progress."""
+
+_Token: TypeAlias = int | Annotated[str, msgspec.Meta(max_length=MAX_ID)]
 
 _PLACE = re.compile(r"^\$\[(\d+)\]")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -41,7 +45,7 @@ class Wire:
     __slots__ = (
         "_array",
         "_encode",
-        "_items",
+        "_fixed",
         "_last",
         "_last_frame",
         "_needs_none",
@@ -63,6 +67,7 @@ class Wire:
         self._object = codec.decoder(_struct(signature, by_name=True)).decode
         self._encode = codec.encode
         self._value = codec.decoder(signature.result).decode
+        self._fixed = never_changes(signature.result)
         self._last: tuple[Any, Raw] | None = None
         self._last_frame: tuple[Any, bytes, Framing, bytes] | None = None
 
@@ -103,7 +108,8 @@ class Wire:
         """A result, or an item of a subscription, encoded.
 
         A frozen ``msgspec.Struct`` that goes to many subscribers, one after another, is
-        encoded once. Raises ``WrongResult`` when it is not what the annotation says.
+        encoded once, if nothing within it can change. Raises ``WrongResult`` when it is
+        not what the annotation says.
         """
         last = self._last
         if last is not None and last[0] is value:
@@ -115,7 +121,7 @@ class Wire:
             kind = type(value).__name__
             raise WrongResult(f"{self.name} gave a {kind}: {_text(error)}") from None
         raw = Raw(data)
-        if isinstance(value, msgspec.Struct) and value.__struct_config__.frozen:
+        if self._fixed and isinstance(value, msgspec.Struct) and value.__struct_config__.frozen:
             self._last = (value, raw)
         return raw
 
@@ -229,7 +235,7 @@ def _struct(signature: Signature, *, by_name: bool) -> Any:
             default = each.default
             fields.append((each.name, each.type, msgspec.field(default_factory=_giver(default))))
     if by_name:
-        fields.append((TOKEN, int | str | UnsetType, UNSET))
+        fields.append((TOKEN, _Token | UnsetType, UNSET))
     return msgspec.defstruct(
         "Arguments",
         fields,

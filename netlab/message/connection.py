@@ -42,7 +42,8 @@ from netlab.transport.answers import begin, discard, message_of
 from .protocol import MessageProtocol, Sending, Sent
 
 BUDGET = 256
-"""Messages handled for one connection before the others have their turn."""
+"""Messages handled for one connection before the others have their turn. It is theirs as
+well when more than ``high_water`` bytes were answered."""
 _READ_SIZE = 64 * 1024
 _MAX_READ = 1024 * 1024
 _DRAIN_READS = 64
@@ -380,11 +381,8 @@ class MessageConnection:
                 elif not replies:
                     continue
                 size += len(replies[-1])
-                if size > high_water:
-                    size = 0
-                    self._write_replies()
-                    if stream.blocked:
-                        break
+                if size > high_water:  # enough for one turn, whether the peer takes it or not
+                    break
             else:
                 rest = []
             if replies:

@@ -15,16 +15,14 @@ import random
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 
 from netlab.api import Api, ApiClient, ApiFactory, Interceptor, SessionLimits
-from netlab.errors import ConnectFailed
 from netlab.framing import Framing
 from netlab.message.client import CLIENT_LIMITS, Backoff
 from netlab.message.connection import MessageConnection
 from netlab.message.server import Application
 from netlab.transport import Limits, Stream
-from netlab.transport.sockets import SocketStream
 
 from . import memory
 from .memory import MemoryServer, Pair
@@ -84,28 +82,7 @@ class ApiPair(MemoryServer, Generic[A]):
         """
 
         def dial(connection: MessageConnection) -> Deferred[Stream]:
-            if self.server.streams.stopping or not self.listening:
-                return fail(ConnectFailed("cannot connect: the server has stopped"))
-            here = self._socket(faults)
-            end: Any = here
-            stream = SocketStream(
-                self.hub,
-                end,
-                connection,
-                limits=limits,
-                stats=client.stats,
-                peer=here.peer.address,
-                on_lost=lambda stream, reason: self.hub.stop_ticking(sweep),
-                reads_when_full=True,
-            )
-
-            def sweep(now: float) -> None:
-                if stream.next_check <= now:
-                    stream.check(now)
-
-            self.hub.start_ticking(sweep)
-            stream.start()
-            return succeed(stream)
+            return self._dial(connection, client.stats, faults, limits)
 
         client = ApiClient(
             self.clock,

@@ -27,7 +27,7 @@ from netlab.message.client import CLIENT_LIMITS, Backoff, MessageClient
 from netlab.message.connection import MessageConnection
 from netlab.message.protocol import MessageProtocol
 from netlab.message.server import Application, MessageServer
-from netlab.transport import Limits, Stream
+from netlab.transport import Limits, Stats, Stream
 from netlab.transport.sockets import SocketStream
 
 from .network import Faults, MemoryHub, MemorySocket, socket_pair
@@ -83,28 +83,7 @@ class MemoryServer:
         framing = self.server.framing
 
         def dial(connection: MessageConnection) -> Deferred[Stream]:
-            if self.server.streams.stopping or not self.listening:
-                return fail(ConnectFailed("cannot connect: the server has stopped"))
-            here = self._socket(faults)
-            end: Any = here
-            stream = SocketStream(
-                self.hub,
-                end,
-                connection,
-                limits=limits,
-                stats=client.stats,
-                peer=here.peer.address,
-                on_lost=lambda stream, reason: self.hub.stop_ticking(sweep),
-                reads_when_full=True,
-            )
-
-            def sweep(now: float) -> None:
-                if stream.next_check <= now:
-                    stream.check(now)
-
-            self.hub.start_ticking(sweep)
-            stream.start()
-            return succeed(stream)
+            return self._dial(connection, client.stats, faults, limits)
 
         client = MessageClient(
             self.clock,
@@ -126,6 +105,33 @@ class MemoryServer:
         peer = RawPeer(self, self._socket(faults))
         self.raw_peers.append(peer)
         return peer
+
+    def _dial(
+        self, connection: MessageConnection, stats: Stats, faults: Faults | None, limits: Limits
+    ) -> Deferred[Stream]:
+        """What a client's ``Dial`` does: the server is reached at once, or not at all."""
+        if self.server.streams.stopping or not self.listening:
+            return fail(ConnectFailed("cannot connect: the server has stopped"))
+        here = self._socket(faults)
+        end: Any = here
+        stream = SocketStream(
+            self.hub,
+            end,
+            connection,
+            limits=limits,
+            stats=stats,
+            peer=here.peer.address,
+            on_lost=lambda stream, reason: self.hub.stop_ticking(sweep),
+            reads_when_full=True,
+        )
+
+        def sweep(now: float) -> None:
+            if stream.next_check <= now:
+                stream.check(now)
+
+        self.hub.start_ticking(sweep)
+        stream.start()
+        return succeed(stream)
 
     def _socket(self, faults: Faults | None) -> MemorySocket:
         here, there = socket_pair(self.hub, faults or self.faults)

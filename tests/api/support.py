@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab import Backoff, Framing, NetlabError
 from netlab.api import Api, ApiClient, ApiFactory, Context, RpcError, method, subscription
-from netlab.errors import ConnectFailed
 from netlab.message import MessageConnection
 from netlab.message.client import CLIENT_LIMITS
 from netlab.testing import Faults, MemoryServer
 from netlab.transport import Limits, Stream
-from netlab.transport.sockets import SocketStream
 from tests.message.support import blank, logged
 
 
@@ -207,28 +205,7 @@ class Link(MemoryServer):
         """A client that is connected."""
 
         def dial(connection: MessageConnection) -> Deferred[Stream]:
-            if self.server.streams.stopping or not self.listening:
-                return fail(ConnectFailed("cannot connect: the server has stopped"))
-            here = self._socket(faults)
-            end: Any = here
-            stream = SocketStream(
-                self.hub,
-                end,
-                connection,
-                limits=limits,
-                stats=client.stats,
-                peer=here.peer.address,
-                on_lost=lambda stream, reason: self.hub.stop_ticking(sweep),
-                reads_when_full=True,
-            )
-
-            def sweep(now: float) -> None:
-                if stream.next_check <= now:
-                    stream.check(now)
-
-            self.hub.start_ticking(sweep)
-            stream.start()
-            return succeed(stream)
+            return self._dial(connection, client.stats, faults, limits)
 
         client = ApiClient(
             self.clock,

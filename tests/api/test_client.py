@@ -288,6 +288,24 @@ class Again(Case):
         link.advance(2)
         self.assertEqual(self.successResultOf(call), 3)
 
+    def test_calls_that_were_not_sent_wait(self) -> None:
+        """The connection is lost while they wait until it takes more: nobody has seen them."""
+        link = self.serve()
+        client = self.client(link, reconnect=BACKOFF)
+        (stream,) = link.server.streams.streams
+        stream.pause()  # the server reads nothing
+        sent = self.start(link, client.call("refuse", "x" * 1_000_000))
+        call = self.start(link, client.call("add", 1, 2))
+        notified = self.start(link, client.notify("wait", "a"))
+        items = self.start(link, collect(client.subscribe("countdown", 2)))
+        self.lose(link)
+        self.assertIsInstance(self.error_of(sent), ConnectionReset)
+        self.assertNoResult(call)
+        link.advance(2)
+        self.assertEqual(self.successResultOf(call), 3)
+        self.successResultOf(notified)
+        self.assertEqual(self.successResultOf(items), [2, 1])
+
     def test_nobody_there(self) -> None:
         link = self.serve()
         client = self.client(link, reconnect=BACKOFF, timeout=5)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
+from netlab import Backoff
 from netlab.api import (
+    Api,
     Call,
     Next,
     RpcError,
     Timings,
     allow,
     log_calls,
+    subscription,
 )
 from netlab.transport import set_level
 from tests.message.support import logged
 
 from .support import Calculator, Case
+
+
+class Repeating(Api):
+    @subscription
+    async def repeated(self, word: str) -> AsyncIterator[str]:
+        yield word
+        await Deferred[None]()
 
 
 class Interceptors(Case):
@@ -74,6 +87,20 @@ class Interceptors(Case):
         client = self.client(link, interceptors=[adding])
         self.assertEqual(link.run(client.call("add", a=1)), 6)
         self.assertEqual(link.run(client.with_options(timeout=5).call("add", a=1)), 6)
+
+    def test_on_a_client_that_subscribes(self) -> None:
+        """They see it with each connection, as the program gave it."""
+
+        async def louder(call: Call, next: Next) -> Any:
+            call.named["word"] += "!"
+            return await next(call)
+
+        link = self.serve(Repeating)
+        client = self.client(link, interceptors=[louder], reconnect=Backoff(initial=1, jitter=0))
+        items: Any = client.proxy(Repeating).repeated(word="now")
+        self.assertEqual(link.run(anext(items)), "now!")
+        link.sockets[-1].reset()
+        self.assertEqual(link.run(anext(items)), "now!")
 
     def test_allow(self) -> None:
         async def trusted(call: Call) -> bool:

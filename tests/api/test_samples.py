@@ -90,7 +90,10 @@ class Samples(SynchronousTestCase):
 
     def test_times_within(self) -> None:
         """A time without a zone is only a string in a schema; it is found all the same."""
-        for kind in (list[datetime], dict[str, datetime], tuple[str, datetime], Event):
+        kinds: list[Any] = [list[datetime], dict[str, datetime], tuple[str, datetime], Event]
+        kinds += [tuple[datetime, list[datetime]], tuple[datetime, dict[str, datetime], Event]]
+        kinds += [list[tuple[list[datetime], tuple[int, datetime]]], tuple[datetime, Event | None]]
+        for kind in kinds:
             self.assertNotEqual(accepted(samples_of(kind), kind), [], kind)
 
     def test_any_simple_type(self) -> None:

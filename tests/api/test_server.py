@@ -162,6 +162,15 @@ class Calls(Case):
         self.assertIn("is it add?", near["error"]["data"])
         self.assertEqual(invalid["error"]["data"]["path"], "$.b")
 
+    def test_guesses_come_to_an_end(self) -> None:
+        """They cost more than calls do: who asks for unknown methods without end has few."""
+        link = self.serve()
+        raw = self.raw(link)
+        raw.send(*[request(each, "ad") for each in range(50)])
+        hints = [each["error"]["data"] for each in raw.news]
+        self.assertEqual(hints[0], "there is no ad; is it add?")
+        self.assertEqual(hints, [hints[0]] * 20 + ["there is no ad"] * 30)
+
     def test_no_way_to_hidden_names(self) -> None:
         link = self.serve()
         raw = self.raw(link)
@@ -179,6 +188,17 @@ class Calls(Case):
         *broken, good = raw.news
         self.assertEqual([each["error"]["code"] for each in broken[:2]], [-32700, -32600])
         self.assertEqual(good["result"], 3)
+
+    def test_ids_that_are_too_long(self) -> None:
+        """The same for all methods, however they are answered; none of them is called."""
+        link = self.serve()
+        raw = self.raw(link)
+        for name, params in (("add", [1, 2]), ("fail", []), ("soon", [1]), ("deferred", ["a"])):
+            raw.call(int("9" * 1001), name, params)
+            self.assertEqual(raw.results(), [(None, -32600)], name)
+        self.assertEqual(link.api.waiting, [])
+        raw.call(int("9" * 1000), "add", [1, 2])
+        self.assertEqual(raw.results(), [(int("9" * 1000), 3)])
 
     def test_too_long(self) -> None:
         link = self.serve(framing=Line(max_message=1000))
@@ -264,6 +284,10 @@ class Calls(Case):
         self.assertEqual(answer["result"], "done")
         raw.call(2, "work", {"steps": 1})
         self.assertEqual(raw.results(), [(2, "done")])
+        raw.call(3, "work", {"steps": 1, "workDoneToken": "t" * 1001})  # each report repeats it
+        (refused,) = raw.news
+        self.assertEqual(refused["error"]["code"], -32602)
+        self.assertEqual(refused["error"]["data"]["path"], "$.workDoneToken")
 
     def test_discover(self) -> None:
         def document(description: Any) -> Any:

@@ -26,6 +26,10 @@ class Note(msgspec.Struct, frozen=True):
     text: str
 
 
+class Shape(msgspec.Struct, frozen=True):
+    points: list[Point]
+
+
 class Plotter(Api):
     @method
     def add(self, a: int, b: int) -> int:
@@ -37,6 +41,10 @@ class Plotter(Api):
 
     @method
     def label(self, *, text: str) -> None: ...
+
+    @subscription
+    async def shapes(self) -> AsyncIterator[Shape]:
+        yield Shape([])
 
     @subscription
     async def notes(self) -> AsyncIterator[Note]:
@@ -165,6 +173,11 @@ class Results(SynchronousTestCase):
         wire.result(point)
         point.x = 2
         self.assertEqual(bytes(wire.result(point)), b'{"x":2,"y":0}')
+        wire = Plotter.shapes.on(JSON)
+        shape = Shape([Point(1)])
+        wire.result(shape)
+        shape.points.append(Point(2))
+        self.assertEqual(wire.value(wire.result(shape)), shape)
 
 
 class Params(SynchronousTestCase):

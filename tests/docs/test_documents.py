@@ -23,6 +23,7 @@ from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import TestCase
 
 import netlab
+import netlab.api
 import netlab.datagram
 import netlab.http
 import netlab.impair
@@ -63,7 +64,10 @@ WIDTH = 80
 """What is printed must fit into a terminal of so many columns."""
 OTHER_OPTIONS = {"--now", "--maxprocesses", "--raw", "--data-binary", "--cacert"}
 """Options of programs that are not ours: systemctl's, pytest's and curl's."""
-INSIDE = {"DEFAULT_PORT", "Direction", "load_application", "loopback"}
+INSIDE = {
+    *("DEFAULT_PORT", "Direction", "load_application", "loopback"),
+    *("Argument", "Calling", "MethodSchemas", "Passing", "Schemas", "WhenSlow", "Wire"),
+}
 """Names that other parts of netlab use, and nobody else needs."""
 
 
@@ -288,6 +292,11 @@ class OptionTests(TestCase):
         self.assertEqual(sorted(http), sorted(changed))
         for name, (shown, _) in http.items():
             self.assertEqual(shown, f"`{own[name].default!r}`")
+        for owner in (netlab.api.SessionLimits, netlab.api.Options):
+            told = table(self.api, f"field of `{owner.__name__}`", "default")
+            self.assertEqual(list(told), [each.name for each in fields(owner)])
+            for field in fields(owner):
+                self.assertEqual(told[field.name][0], f"`{field.default!r}`")
         counted = table(self.api, "field of `DatagramStats`", "counts")
         self.assertEqual(list(counted), [each.name for each in fields(DatagramStats)])
 
@@ -318,6 +327,8 @@ class OptionTests(TestCase):
             (blocking.DatagramClient, ("of `DatagramClient`",)),
             (HttpServer, ("of `HttpServer`",)),
             (Request, ("of `Request`",)),
+            (netlab.api.Context, ("of `Context`",)),
+            (netlab.api.ApiClient, ("of `ApiClient`",)),
         ):
             for told in table(self.api, *head):
                 name = re.sub(r"\(.*|await |.* in ", "", told)
@@ -326,7 +337,14 @@ class OptionTests(TestCase):
                     known = known or f" self.{name} = " in inspect.getsource(owner)
                     self.assertTrue(known, f"{owner.__name__}.{name}")
         text = self.api.read_text()
-        for module in (netlab, netlab.datagram, netlab.http, netlab.impair, netlab.ledger):
+        for module in (
+            netlab,
+            netlab.api,
+            netlab.datagram,
+            netlab.http,
+            netlab.impair,
+            netlab.ledger,
+        ):
             for name in module.__all__:
                 if name not in INSIDE:
                     self.assertIn(name, text)
@@ -340,6 +358,21 @@ class OptionTests(TestCase):
             for name, argument in arguments.items():
                 if name not in ("target", "reactor"):
                     self.assertEqual(told[name][0], f"`{argument.default!r}`")
+
+    def test_arguments_of_apis(self) -> None:
+        """Those of servers and clients of an ``Api``, with their defaults."""
+        ours = set(inspect.signature(netlab.api.connect).parameters)
+        ours -= set(inspect.signature(netlab.message.connect).parameters)
+        for owner, head, names in (
+            (netlab.api.ApiFactory, "of `ApiFactory`", None),
+            (netlab.api.connect, "of `netlab.api.connect`", ours - {"endpoint", "api"}),
+        ):
+            told = table(self.api, f"argument {head}", "default")
+            arguments = inspect.signature(owner).parameters
+            self.assertEqual(set(told), set(arguments) if names is None else names)
+            for name, (shown, _) in told.items():
+                default = arguments[name].default
+                self.assertEqual(shown, "" if name == "api" else f"`{default!r}`")
 
     def test_error_tree(self) -> None:
         """The tree in api.md has every error, below its bases."""

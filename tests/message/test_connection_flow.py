@@ -236,8 +236,11 @@ class Fairness(SynchronousTestCase):
                 self.assertEqual(len(fast.messages), n + 1)
             self.assertEqual(slow.messages, [])
 
-    def flood(self, answer: Callable[[bytes], Any]) -> None:
-        """One connection sends 10,000 empty messages, another asks for five answers."""
+    def flood(self, answer: Callable[[bytes], Any], most: int = BUDGET) -> None:
+        """One connection sends 10,000 empty messages, another asks for five answers.
+
+        No more than ``most`` are to be answered at a time.
+        """
         served: list[bytes] = []
         turns: list[int] = []
 
@@ -246,7 +249,7 @@ class Fairness(SynchronousTestCase):
                 served.append(message)
                 return answer(message)
 
-        with serve(Counting) as link:
+        with serve(Counting, faults=Faults(capacity=1 << 30)) as link:
             finish_turn = link.hub._finish_turn
 
             def finish() -> None:
@@ -265,10 +268,10 @@ class Fairness(SynchronousTestCase):
                 link.advance(1)
             self.assertEqual(len(served), 10_005)
         # In a turn it is read from once, and goes on once with what was put off.
-        self.assertLessEqual(max(b - a for a, b in pairwise([0, *turns])), 2 * BUDGET + 1)
+        self.assertLessEqual(max(b - a for a, b in pairwise([0, *turns])), 2 * most + 1)
         # There and back again takes a few turns.
         places = [n for n, each in enumerate(served) if each]
-        self.assertLessEqual(max(b - a for a, b in pairwise([0, *places])), 12 * BUDGET)
+        self.assertLessEqual(max(b - a for a, b in pairwise([0, *places])), 12 * most)
 
     def test_flood_of_empty_messages(self) -> None:
         async def ready(message: bytes) -> bytes:
@@ -276,6 +279,10 @@ class Fairness(SynchronousTestCase):
 
         for answer in (lambda message: message, ready):
             self.flood(answer)
+
+    def test_flood_of_questions_with_long_answers(self) -> None:
+        """They are made for one turn only, also when the peer takes them all at once."""
+        self.flood(lambda message: message or bytes(Limits().high_water // 4), 5)
 
 
 class MaxMessage(SynchronousTestCase):

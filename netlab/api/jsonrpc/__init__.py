@@ -44,7 +44,8 @@ text (RFC 8259) in UTF-8, an object or an array of objects. With the codec
 - An array of messages is a batch: the answers come as one array when all are there. An
   empty one, or one of more than 100, is answered with one error.
 - A member that is there twice, invalid UTF-8, numbers that JSON does not know (NaN),
-  and nesting deeper than 64 are answered with an error; the connection lives on.
+  and nesting deeper than 64 are answered with an error; the connection lives on. (Of a
+  member that is there twice in MessagePack, the last value counts.)
 - No more than 256 requests may be in flight; the next is answered with -32010.
 
 **Errors** have the codes of the specification and of the Language Server Protocol, and
@@ -64,7 +65,8 @@ same, with -32800 or with the result if that was quicker. Unknown ids are ignore
     --> {"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}
 
 **Progress**, likewise: a request whose params are an object may hold a token of its
-own choice, text or an integer, as ``workDoneToken``; until its answer comes there may be::
+own choice, an integer or text of at most 1000 characters, as ``workDoneToken``; until its
+answer comes there may be::
 
     --> {"jsonrpc":"2.0","id":7,"method":"index","params":{"workDoneToken":7}}
     <-- {"jsonrpc":"2.0","method":"$/progress","params":{"token":7,"value":{"done":10}}}
