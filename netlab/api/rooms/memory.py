@@ -73,6 +73,8 @@ class _Room:
         first = self.first
         if id >= first:
             return self.log[id - first]
+        if not self.log:
+            return None  # a room that had the name before had these ids
         return msgspec.structs.replace(self.log[0], missed=first - id)
 
     def wake(self) -> None:
@@ -120,10 +122,11 @@ class _Feed:
     def wait(self, wake: Callable[[], None]) -> None:
         """Calls ``wake`` once, when it may be worth to ``take``."""
         self._wake = wake
-        if self.ended or self._next <= self._member.of.last:
+        room = self._member.of
+        if self.ended or (self._next <= room.last and room.log):
             self.woken()
         else:
-            self._member.of.waiting[self] = None
+            room.waiting[self] = None
 
     def woken(self) -> None:
         """A message is there, or the end."""
