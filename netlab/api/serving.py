@@ -361,6 +361,8 @@ class Serving(Sending):
         try:
             if self._ending is not None:
                 raise self._no_more()
+            if len(self._pumps) >= self.session.limits.max_subscriptions:  # some still tidy up
+                raise error_of(Code.TOO_MANY_SUBSCRIPTIONS, "those that end count, too")
             publication = self.session.accept(request)
         except RpcError:
             self._let_go(iterator, request.method)

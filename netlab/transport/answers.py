@@ -54,6 +54,9 @@ def _resume(handler: CoroutineType[Any, Any, Any], waits_for: Any) -> Generator[
     while True:
         try:
             value = yield waits_for
+        except GeneratorExit:  # nobody waits any more; the handler may have been closed before
+            handler.close()
+            raise
         except BaseException as error:
             step = partial(handler.throw, error)
         else:

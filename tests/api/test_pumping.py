@@ -89,6 +89,39 @@ class Unread(Case):
         self.assertEqual((link.api.queue.closed, link.api.made), (1, 0))
 
 
+class Tidying(Api):
+    """Takes its time when it is told to end."""
+
+    def __init__(self) -> None:
+        self.tidying: list[Deferred[None]] = []
+
+    @subscription
+    async def numbers(self) -> AsyncIterator[int]:
+        try:
+            yield 1
+            await Deferred[None]()
+        finally:
+            self.tidying.append(Deferred())
+            await self.tidying[-1]
+
+
+class Ending(Case):
+    def test_those_that_tidy_up_count(self) -> None:
+        """Who subscribes and unsubscribes again and again does not fill the server."""
+        link = self.serve(Tidying)
+        link.factory.limits = SessionLimits(max_subscriptions=2)
+        raw = Raw(link)
+        for each in (1, 2):
+            raw.call(each, "numbers")
+            raw.notify("$/unsubscribe", {"subscription": each})
+        self.assertEqual(items(raw.news), [1, ("end", None)] * 2)
+        raw.call(3, "numbers")
+        self.assertEqual(raw.results(), [(3, -32011)])
+        link.api.tidying[0].callback(None)
+        raw.call(4, "numbers")
+        self.assertEqual(raw.news[0]["result"], 3)
+
+
 class Wrong(Api):
     """Each subscription has a good item first."""
 

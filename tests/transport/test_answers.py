@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Awaitable, Generator
 from typing import Any
+from unittest import mock
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -50,6 +53,27 @@ class Begin(SynchronousTestCase):
         self.assertNoResult(pending)
         second.callback(b"late")
         self.assertEqual(self.successResultOf(pending), b"late")
+
+    def test_coroutine_that_is_forgotten(self) -> None:
+        """When nothing is left of what it waits for, it ends without a word."""
+        ended: list[bool] = []
+
+        async def waiting() -> None:
+            try:
+                await Deferred[None]()
+            finally:
+                ended.append(True)
+
+        said: list[object] = []
+        with mock.patch.object(sys, "unraisablehook", said.append):
+            for closed in (False, True):
+                coroutine = waiting()
+                pending = begin(coroutine)
+                if closed:  # as the collector does, if it comes to this first
+                    coroutine.close()
+                del pending, coroutine
+                gc.collect()
+        self.assertEqual((ended, said), ([True, True], []))
 
     def test_error_before_the_first_pause(self) -> None:
         async def broken() -> None:

@@ -75,8 +75,8 @@ class _Room:
         first = self.first
         if id >= first:
             return self.log[id - first]
-        if not self.log:  # those were of a room that had the name before
-            return None
+        if not self.log:
+            return None  # a room that had the name before had these ids
         return msgspec.structs.replace(self.log[0], missed=first - id)
 
     def wake(self) -> None:

@@ -99,10 +99,11 @@ class Members(SynchronousTestCase):
         ada = now(store.join("lab", "Ada"))
         self.assertEqual(ada.joined, 5)
         old, new = now(store.subscribe(ada, 2)), now(store.subscribe(ada, 0))
+        self.assertEqual(now(store.history(ada, 2, 10)), [])
         woken: list[int] = []
-        self.assertIsNone(old.take())  # those from 3 to 5 went with the old room
+        self.assertIsNone(old.take())
         old.wait(lambda: woken.append(1))
-        self.assertEqual(woken, [])
+        self.assertEqual(woken, [])  # there is nothing yet
         self.assertEqual(now(store.publish(ada, "y")), 6)
         self.assertEqual(woken, [1])
         self.assertEqual(all_of(old), [Message(6, "Ada", "y", 3)])
