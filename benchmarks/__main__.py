@@ -15,6 +15,7 @@ from benchmarks.harness import BenchmarkError
 BENCHMARKS = {
     "message": "messages on TCP: CPU per message, memory of idle connections",
     "datagram": "datagrams on UDP: CPU per datagram, echoed and impaired",
+    "api": "calls, and rooms: CPU per call and per delivery, memory of members",
     "http": "documents over HTTP: CPU per request, beside caches and Twisted's own",
     "library": "a collection of RFCs: mirrored, made searchable, searched",
 }

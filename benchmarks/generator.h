@@ -1,9 +1,9 @@
 /* What the load generators need: words for failures, clocks, a histogram, the dialogue with the parent.
  *
- * Included by load.c, udp_load.c and http_load.c. A generator talks to its parent in lines, so that the parent can
- * read the server's CPU clock while nothing is in flight: it prints {"event":"begin"} and waits for a
- * line on stdin, works, prints {"event":"end",...} when the last reply has arrived, and holds its
- * sockets until stdin ends. Linux only.
+ * Included by load.c, udp_load.c, http_load.c and fanout_load.c. A generator talks to its parent in lines,
+ * so that the parent can read the server's CPU clock while nothing is in flight: it prints {"event":"begin"}
+ * and waits for a line on stdin, works, prints {"event":"end",...} when the last reply has arrived, and holds
+ * its sockets until stdin ends. Linux only.
  */
 #include <errno.h>
 #include <signal.h>

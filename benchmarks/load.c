@@ -1,13 +1,17 @@
-/* The load generator of the message benchmarks: frames with a 4-byte length.
+/* The load generator of the message and api benchmarks: frames with a 4-byte length.
  *
  * Compiled by load.py; by hand:
  *     gcc -O2 -DWITH_TLS load.c -o load -lssl -lcrypto      (TLS is optional)
  *     ./load echo     -p PORT -s BYTES -c CONNECTIONS -k IN_FLIGHT -w WARMUP -d SECONDS [-n MESSAGES] [-t]
+ *     ./load call     -p PORT -q REQUEST -a ANSWER, and the options of echo but -s
  *     ./load idle     -p PORT -s BYTES -c CONNECTIONS
  *     ./load segments -p PORT -s BYTES -g SEGMENT
  *
  * echo      keeps IN_FLIGHT messages under way on each connection, for -d seconds or -n messages,
  *           and checks length, first byte and last byte of every reply (they carry a sequence number).
+ * call      the same with these messages, in hexadecimal: the request is sent with a number in the place of
+ *           its '#', and the answer must have it in the place of its own. Eight of them are decimal digits,
+ *           four are 32 bits, big-endian.
  * idle      sends the header and half the payload on each connection and holds them all.
  * segments  sends one message in writes of SEGMENT bytes, while it reads the reply.
  *
@@ -30,13 +34,22 @@ typedef void SSL;
 #endif
 
 enum { HEADER = 4, BATCH = 64 * 1024, SCRATCH = 256 * 1024, PER_ADDRESS = 4000, PACE = 32 };
+enum { PATTERN = 256, FIRST_NUMBER = 10000000, NUMBERS = 90000000 };
+
+/* A message of call: its bytes, and where in them the number is. */
+struct pattern {
+    uint8_t bytes[PATTERN];
+    size_t size, at, width;
+};
 
 static struct {
     int port, connections, in_flight, timeout;
-    size_t size, segment;
+    size_t size, segment;      /* of the messages that are sent */
+    size_t answer_size;        /* of those that come back */
+    struct pattern request, answer;
     double warmup, seconds;
     uint64_t messages;
-    bool tls;
+    bool tls, calls;
 } opt = {.connections = 1, .in_flight = 1, .timeout = 60, .size = 64, .segment = 1460, .seconds = 2};
 
 struct connection {
@@ -47,6 +60,7 @@ struct connection {
     uint64_t asked, answered;  /* messages built, replies checked */
     size_t got;                /* bytes of the current reply */
     uint8_t header[HEADER], first;
+    uint8_t answer[PATTERN];   /* as much of the current one as has come: call only */
     uint64_t *stamps;          /* when each message in flight was built */
     bool polls_out;
 };
@@ -111,20 +125,56 @@ static void set_up(struct connection *c, int fd) {
     if (!c->out || !c->stamps) die("no memory");
     memset(c->out, 'n', n * frame);
     uint32_t length = htonl(opt.size);
-    for (size_t i = 0; i < n; i++) memcpy(c->out + i * frame, &length, HEADER);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(c->out + i * frame, &length, HEADER);
+        if (opt.calls) memcpy(c->out + i * frame + HEADER, opt.request.bytes, opt.size);
+    }
 }
 
-/* Build as many messages as may be in flight and fit; only the first and last byte differ. */
+/* Read the hexadecimal text of a pattern. */
+static void parse(struct pattern *p, const char *text) {
+    for (; *text; text += 2, p->size++) {
+        if (p->size == PATTERN || sscanf(text, "%2hhx", &p->bytes[p->size]) != 1) die("bad pattern");
+        if (p->bytes[p->size] != '#') continue;
+        if (!p->width++) p->at = p->size;
+    }
+    if (p->width != 8 && p->width != 4) die("a pattern with a number of %zu bytes", p->width);
+}
+
+/* Put the number of a call where it belongs. Its length is always the same. */
+static void number(uint8_t *message, const struct pattern *p, uint64_t sequence) {
+    uint32_t n = FIRST_NUMBER + (uint32_t)(sequence % NUMBERS);
+    for (size_t i = p->width; i--;) {
+        message[p->at + i] = p->width == 8 ? (uint8_t)('0' + n % 10) : (uint8_t)n;
+        n = p->width == 8 ? n / 10 : n >> 8;
+    }
+}
+
+/* Build as many messages as may be in flight and fit; only the number, or the first and last byte, differ. */
 static void build(struct connection *c, uint64_t now) {
     size_t frame = HEADER + opt.size, n = frames_in_out(), i = 0;
     for (; i < n && c->asked - c->answered < (uint64_t)opt.in_flight; i++, c->asked++) {
         uint8_t *payload = c->out + i * frame + HEADER;
-        payload[opt.size - 1] = (uint8_t)~c->asked;
-        payload[0] = (uint8_t)c->asked;
+        if (opt.calls) {
+            number(payload, &opt.request, c->asked);
+        } else {
+            payload[opt.size - 1] = (uint8_t)~c->asked;
+            payload[0] = (uint8_t)c->asked;
+        }
         c->stamps[c->asked % opt.in_flight] = now;
     }
     c->out_at = 0;
     c->out_end = i * frame;
+}
+
+static bool right_echo(const struct connection *c, uint8_t last) {
+    uint8_t sequence = (uint8_t)c->answered;
+    return c->first == sequence && last == (opt.size > 1 ? (uint8_t)~sequence : sequence);
+}
+
+static bool right_answer(const struct connection *c) {
+    number(opt.answer.bytes, &opt.answer, c->answered);
+    return !memcmp(c->answer, opt.answer.bytes, opt.answer.size);
 }
 
 /* Check what arrived: any number of replies and parts of replies. */
@@ -136,15 +186,16 @@ static void check(struct connection *c, const uint8_t *data, size_t n, uint64_t 
             if (c->got < HEADER) continue;
             uint32_t length;
             memcpy(&length, c->header, HEADER);
-            if (ntohl(length) != opt.size) die("reply of %u bytes instead of %zu", ntohl(length), opt.size);
+            if (ntohl(length) != opt.answer_size) die("reply of %u bytes instead of %zu", ntohl(length), opt.answer_size);
             continue;
         }
         if (c->got == HEADER) c->first = *data;
-        size_t rest = HEADER + opt.size - c->got, take = n < rest ? n : rest;
+        size_t rest = HEADER + opt.answer_size - c->got, take = n < rest ? n : rest;
+        if (opt.calls) memcpy(c->answer + c->got - HEADER, data, take);
         if (take == rest) {
-            uint8_t sequence = (uint8_t)c->answered, last = opt.size > 1 ? (uint8_t)~sequence : sequence;
             if (c->answered == c->asked) die("a reply to nothing");
-            if (c->first != sequence || data[take - 1] != last) die("wrong bytes in reply %lu", (unsigned long)c->answered);
+            if (!(opt.calls ? right_answer(c) : right_echo(c, data[take - 1])))
+                die("wrong bytes in reply %lu", (unsigned long)c->answered);
             record(now - c->stamps[c->answered % opt.in_flight]);
             c->answered++;
             c->got = 0;
@@ -156,7 +207,7 @@ static void check(struct connection *c, const uint8_t *data, size_t n, uint64_t 
     }
 }
 
-/* ---- echo ---- */
+/* ---- echo and call ---- */
 
 static void want_out(int poller, struct connection *c, bool wanted) {
     if (c->polls_out == wanted) return;
@@ -302,7 +353,7 @@ static void run_segments(void) {
 
 int main(int argc, char **argv) {
     int option;
-    while ((option = getopt(argc, argv, "p:s:c:k:w:d:n:g:T:t")) != -1) {
+    while ((option = getopt(argc, argv, "p:s:c:k:w:d:n:g:q:a:T:t")) != -1) {
         switch (option) {
         case 'p': opt.port = atoi(optarg); break;
         case 's': opt.size = strtoul(optarg, NULL, 10); break;
@@ -312,17 +363,22 @@ int main(int argc, char **argv) {
         case 'd': opt.seconds = atof(optarg); break;
         case 'n': opt.messages = strtoull(optarg, NULL, 10); break;
         case 'g': opt.segment = strtoul(optarg, NULL, 10); break;
+        case 'q': parse(&opt.request, optarg); break;
+        case 'a': parse(&opt.answer, optarg); break;
         case 'T': opt.timeout = atoi(optarg); break;
         case 't': opt.tls = true; break;
         default: return 2;
         }
     }
     const char *mode = optind < argc ? argv[optind] : "";
-    if (!opt.port || !opt.size || opt.connections < 1 || opt.in_flight < 1 || !opt.segment) die("bad option");
+    opt.calls = !strcmp(mode, "call");
+    if (opt.calls) opt.size = opt.request.size;
+    opt.answer_size = opt.calls ? opt.answer.size : opt.size;
+    if (!opt.port || !opt.size || !opt.answer_size || opt.connections < 1 || opt.in_flight < 1 || !opt.segment) die("bad option");
     prepare(opt.timeout);
-    if (!strcmp(mode, "echo")) run_echo();
+    if (opt.calls || !strcmp(mode, "echo")) run_echo();
     else if (!strcmp(mode, "idle")) run_idle();
     else if (!strcmp(mode, "segments")) run_segments();
-    else die("no mode '%s': echo, idle or segments", mode);
+    else die("no mode '%s': echo, call, idle or segments", mode);
     return 0;
 }

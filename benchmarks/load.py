@@ -105,7 +105,7 @@ class Load:
 
 @contextlib.contextmanager
 def loading(
-    command: list[str], server: Server, core: int, timeout: float, **options: float
+    command: list[str], server: Server, core: int, timeout: float, **options: float | str
 ) -> Iterator[Load]:
     """Run the generator against a server; ``options`` are its one-letter options."""
     given = [f"-{name}{value}" for name, value in options.items()]

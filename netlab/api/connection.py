@@ -61,7 +61,7 @@ class ApiConnection(Serving):
     def message_received(self, message: bytes) -> bytes | Awaitable[None] | None:
         """See ``MessageProtocol``."""
         session = self.session
-        if self._json and not session.serving and not self._unsent:
+        if self._quick and not self._unsent:
             answer = self._answer_at_once(message)
             if answer is not None:
                 return answer

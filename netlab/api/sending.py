@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from netlab.errors import ConnectionClosed, LocalProtocolError
 from netlab.message import MessageProtocol
+from netlab.message.connection import MessageConnection
 from netlab.transport import Hub, Log
 
 from .jsonrpc.codecs import Codec
@@ -57,12 +58,16 @@ class Sending(MessageProtocol):
         """What it waits with."""
         return self._connection.stream.hub
 
+    @property
+    def sender(self) -> MessageConnection:
+        """What sends, for those who send past the session: mind its ``stream.full``."""
+        return self._connection
+
     def wait_for_room(self) -> Deferred[None] | None:
         """See ``MessageConnection.wait_for_room``; raises ``ConnectionClosed``."""
         return self._connection.wait_for_room()
 
-    @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the peer is slow to take what was sent: nothing more should be made."""
         return self._connection.stream.full or bool(self._unsent)
 
@@ -90,7 +95,7 @@ class Sending(MessageProtocol):
 
     def wants_room(self, waiting: Wanting) -> None:
         """Calls ``waiting.has_room`` when the connection, or its subscriber, takes more."""
-        if self.full:
+        if self.is_full():
             self._wanting[waiting] = None
             self._watch()
 
@@ -110,7 +115,7 @@ class Sending(MessageProtocol):
         self._watching = False
         messages, self._unsent = self._unsent, []
         self._post(messages)
-        while self._wanting and not self.full:
+        while self._wanting and not self.is_full():
             waiting = next(iter(self._wanting))
             del self._wanting[waiting]
             waiting.has_room()

@@ -20,6 +20,8 @@ from .interceptors import Call, Interceptor, chain
 from .jsonrpc.codecs import Codec
 from .jsonrpc.errors import Code, RpcError, error_of, internal_error
 from .jsonrpc.events import NotificationCame, RequestCame
+from .quick import Quick, quick_reader
+from .signature import Passing
 
 Discover = Callable[[Description], Any]
 """Makes the document that ``rpc.discover`` answers."""
@@ -34,6 +36,7 @@ class Entry:
     """One method in one codec, ready to be called.
 
     plain          a method that needs nothing but its arguments
+    simple         one to which all of them have to be given, and may be by position
     exact          the type that a result has to be of to need no further check
     wants_context  whether to make a ``Context``
     """
@@ -46,6 +49,7 @@ class Entry:
         "exact",
         "function",
         "plain",
+        "simple",
         "wants_context",
         "wire",
     )
@@ -67,6 +71,9 @@ class Entry:
             self.exact = type(None)
         self.wants_context = signature.context is not None or bool(interceptors)
         self.plain = not (self.wants_context or isinstance(declared, Subscribable))
+        self.simple = self.plain and all(
+            each.required and each.passing is not Passing.NAMED for each in signature.arguments
+        )
         self._api = api
         self._chain = chain(interceptors, self._last) if interceptors else None
 
@@ -121,6 +128,7 @@ class Servant:
         self.farewell = _farewell(self.api)
         self._discover = discover or _open_rpc
         self._entries: dict[str, dict[str, Entry]] = {}
+        self._quick: dict[str, Quick] = {}
         self._documents: dict[str, Raw] = {}
 
     def entries(self, codec: Codec) -> dict[str, Entry]:
@@ -132,6 +140,13 @@ class Servant:
                 for name, declared in self.description.declared.items():
                     entries[name] = Entry(self.api, declared, codec, self.interceptors)
         return entries
+
+    def quick(self, codec: Codec) -> Quick:
+        """What reads calls in ``codec`` in one step."""
+        quick = self._quick.get(codec.name)
+        if quick is None:
+            quick = self._quick[codec.name] = quick_reader(self.entries(codec), codec)
+        return quick
 
     def built_in(self, method: str, codec: Codec, *, guess: bool) -> Raw:
         """The result of a method that every api has.

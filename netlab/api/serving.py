@@ -20,7 +20,7 @@ from netlab.transport.answers import begin
 from .context import Context
 from .declare import Subscribable
 from .identity import Identity, identity_of
-from .jsonrpc.codecs import JSON, UNREADABLE, Codec
+from .jsonrpc.codecs import UNREADABLE, Codec
 from .jsonrpc.errors import Code, RpcError, error_of
 from .jsonrpc.events import (
     Cancelled,
@@ -30,15 +30,14 @@ from .jsonrpc.events import (
     Unsubscribed,
 )
 from .jsonrpc.limits import SessionLimits
-from .jsonrpc.state import MAX_ID
 from .jsonrpc.subscriptions import Publication
-from .pumping import Feed, FeedPump, Pump, close
+from .pumping import FeedPump, Pump, close, feed_of
+from .quick import Answer, unpacked
 from .sending import Sending
 from .servant import Entry, Servant
 
 GUESSES = 20
 """How often a connection is told which method it may have meant. Nobody types more."""
-_CONTAINERS = (b"[", b"{")
 
 
 class Running:
@@ -75,11 +74,11 @@ class Serving(Sending):
         self.servant = servant
         self.state: dict[str, Any] = {}
         self._entries = servant.entries(codec)
-        self._json = codec is JSON
-        self._read = codec.read
-        self._result = codec.result
-        self._encode = codec.encode_any
+        self._decode, self._quick = servant.quick(codec)
+        self._is_sound = codec.is_sound
         self._max_depth = limits.max_depth
+        self._max_message = limits.max_message
+        self._encode = codec.encode_any
         self._identity: Identity | None = None
         self._identified = False
         self._unknown = 0
@@ -133,34 +132,44 @@ class Serving(Sending):
 
         When that is not what ``message`` is, or turns out to be, the session has it.
         """
-        session = self.session
+        # Each call of a busy server passes here: mind the cost of every line. Functions that
+        # are kept in attributes are read first; see ``MessageConnection.data_received``.
+        session, decode = self.session, self._decode
+        is_sound, encode = self._is_sound, self._encode
         try:
-            envelope = self._read(message, self._max_depth)
-            entry = self._entries[envelope.method]  # type: ignore[index]
-            params = bytes(envelope.params)
-            id = envelope.id
-            if not entry.plain or id.__class__ is not int or params[:1] not in _CONTAINERS:
+            call = decode(message)
+            entry = self._quick[call.__class__]
+            id = call.id
+            args = call.params
+            members = 4
+            if args.__class__ is not tuple:
+                members, args = unpacked(args)
+            if (
+                id.__class__ is not int
+                or not session.would_take(id)
+                or not is_sound(message, members, self._max_depth)
+            ):
                 raise KeyError
-            echo = b"%d" % id
-            if len(echo) > MAX_ID:
-                raise KeyError
-            args, named, _ = entry.arguments(params)
-        except (KeyError, RpcError, *UNREADABLE):
+        except (KeyError, *UNREADABLE):
             self._take(message)
             return None
         try:
-            value = entry.function(*args, **named)
+            value = entry.function(*args)
             if value.__class__ is not entry.exact:
                 if isinstance(value, Awaitable):
                     value = begin(value)
                 if not isinstance(value, Deferred):
                     value = entry.wire.result(value)
-            if not isinstance(value, Deferred):
-                answer = self._result(echo, self._encode(value))
-                if len(answer) <= session.limits.max_message:
-                    return answer
         except (Exception, SystemExit):
             value = Failure()
+        else:
+            if not isinstance(value, Deferred):
+                try:
+                    answer: bytes = encode(Answer(id, value))
+                    if len(answer) <= self._max_message:
+                        return answer
+                except UNREADABLE:
+                    pass  # an integer that is too great for the codec; the session knows better
         (request,) = session.receive(message)
         assert isinstance(request, RequestCame)
         if isinstance(value, Raw):
@@ -319,7 +328,7 @@ class Serving(Sending):
             request, progress = event, token
 
             def report(value: Any) -> None:
-                if not (request.answered or self._over or self.full):
+                if not (request.answered or self._over or self.is_full()):
                     self.session.progress(progress, value)
                     self.flush()
 
@@ -362,8 +371,9 @@ class Serving(Sending):
             self._let_go(iterator, request.method)
             return
         pump: Pump | FeedPump
-        if declared.when_slow == "block" and isinstance(iterator, Feed):
-            pump = FeedPump(self, publication, iterator, entry.wire)
+        feed = feed_of(iterator)
+        if declared.when_slow == "block" and feed is not None:
+            pump = FeedPump(self, publication, feed, entry.wire)
         else:
             pump = Pump(self, publication, iterator, entry.wire, declared.when_slow)
         self._pumps[publication] = pump

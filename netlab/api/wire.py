@@ -11,11 +11,13 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from netlab.errors import NetlabError
+from netlab.framing import Framing
 
 from .jsonrpc.codecs import UNREADABLE, Codec
 from .jsonrpc.errors import BadAnswer, Code, RpcError, error_of
 from .jsonrpc.session import TOKEN
 from .jsonrpc.state import MAX_ID
+from .jsonrpc.subscriptions import Publication
 from .kinds import never_changes
 from .signature import Passing, Signature
 
@@ -45,6 +47,7 @@ class Wire:
         "_encode",
         "_fixed",
         "_last",
+        "_last_frame",
         "_needs_none",
         "_object",
         "_positional",
@@ -66,6 +69,7 @@ class Wire:
         self._value = codec.decoder(signature.result).decode
         self._fixed = never_changes(signature.result)
         self._last: tuple[Any, Raw] | None = None
+        self._last_frame: tuple[Any, bytes, Framing, bytes] | None = None
 
     # -- the side that serves
 
@@ -120,6 +124,25 @@ class Wire:
         if self._fixed and isinstance(value, msgspec.Struct) and value.__struct_config__.frozen:
             self._last = (value, raw)
         return raw
+
+    def frame(self, publication: Publication, value: Any, framing: Framing) -> bytes:
+        """An item of ``publication`` in ``framing``, for all subscribers who number it alike.
+
+        Raises as ``result``, and ``OutgoingFrameTooLong``.
+        """
+        last = self._last_frame
+        if (
+            last is not None
+            and last[0] is value
+            and last[1] is publication.before
+            and last[2] is framing
+        ):
+            return last[3]
+        data = bytes(self.result(value))
+        frame = framing.encode(publication.before + data + publication.after)
+        if self._last is not None and self._last[0] is value:
+            self._last_frame = (value, publication.before, framing, frame)
+        return frame
 
     # -- the side that calls
 

@@ -66,7 +66,6 @@ class MessageConnection:
         "_decoder",
         "_ending",
         "_frame_since",
-        "_framing",
         "_handler",
         "_handling",
         "_high_water",
@@ -82,6 +81,7 @@ class MessageConnection:
         "_waiting",
         "_whole",
         "app",
+        "framing",
         "stream",
     )
 
@@ -92,7 +92,7 @@ class MessageConnection:
     def __init__(self, app: MessageProtocol, framing: Framing, limits: Limits) -> None:
         self.app = app
         app._connection = self
-        self._framing = framing
+        self.framing = framing
         self._decoder = framing.decoder()
         self._whole = self._decoder.whole
         self._handler = app.message_received
@@ -117,7 +117,10 @@ class MessageConnection:
         if self._stopped:
             return _CLOSED
         stream = self.stream
-        buffers = self._framing.buffers((message,))
+        if message.__class__ is bytes and len(message) < BIG_PAYLOAD:
+            buffers = [self.framing.encode(message)]
+        else:
+            buffers = self.framing.buffers((message,))
         if self._replies:
             self._write_replies()  # what was answered before goes first
         if stream.full and stream.buffered >= stream.limits.max_buffered:
@@ -127,6 +130,19 @@ class MessageConnection:
         for each in buffers:
             stream.write(each)
         return Sending(self) if stream.full else _SENT
+
+    def send_frame(self, frame: bytes) -> None:
+        """Sends what ``framing.encode`` made: a message to many is framed once.
+
+        Nothing bounds what waits: do not call it while ``stream.full``.
+        """
+        if self._stopped:
+            return
+        if self._replies:
+            self._write_replies()
+        stream = self.stream
+        stream.stats.messages_out += 1
+        stream.write(frame)
 
     def wait_for_room(self) -> Deferred[None] | None:
         """A Deferred that fires when ``send`` need not wait, or ``None``: it need not now."""
@@ -210,7 +226,7 @@ class MessageConnection:
             handler = self._handler
             reply = handler(message)
             if reply.__class__ is bytes and len(reply) < BIG_PAYLOAD and not self._stopped:
-                return self._framing.encode(reply)
+                return self.framing.encode(reply)
         except BaseException:  # sys.exit() in a handler must not end the server either
             self._stats.messages_in += 1
             self._handler_failed(Failure())
@@ -392,11 +408,11 @@ class MessageConnection:
         stream = self.stream
         stream.stats.messages_out += len(replies)
         try:
-            for each in self._framing.buffers(replies):
+            for each in self.framing.buffers(replies):
                 stream.write(each)
         except (LocalProtocolError, TypeError):
             for reply in replies:  # those before the bad one are good
-                stream.write(self._framing.encode(reply))
+                stream.write(self.framing.encode(reply))
             raise
         finally:
             replies.clear()

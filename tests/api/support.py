@@ -125,9 +125,10 @@ class Calculator(Api):
 
 
 class Queue(AsyncIterator[int]):
-    """Items as the test puts them; it is a ``Feed``."""
+    """Items as the test puts them; it is its own ``Feed``."""
 
     def __init__(self) -> None:
+        self.feed = self
         self.items: list[Any] = []
         self.ended = False
         self.closed = 0

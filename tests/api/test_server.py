@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from netlab import ConfigurationError, ContentLength, Limits, Line
 from netlab.api import Api, ApiFactory, Context, RpcError, SessionLimits, method
 from netlab.message import MessageFactory, factory_for
@@ -92,6 +94,34 @@ class Calls(Case):
         link.api.waiting[0].callback("first")
         link.advance()
         self.assertEqual(raw.results(), [(2, "second"), (1, "first")])
+
+    def test_same_id(self) -> None:
+        """A call with the id of one that still waits is refused, also if it need not wait."""
+        link = self.serve()
+        raw = self.raw(link)
+        raw.call(1, "wait", ["a"])
+        raw.call(1, "add", [1, 2])
+        raw.call(2, "add", [1, 2])
+        self.assertEqual(raw.results(), [(1, -32600), (2, 3)])
+        link.api.waiting[0].callback("b")
+        link.advance()
+        raw.call(1, "add", [1, 2])
+        self.assertEqual(raw.results(), [(1, "b"), (1, 3)])
+
+    def test_great_numbers(self) -> None:
+        """They come back in JSON; what MessagePack cannot write is an error."""
+        raw = self.raw(self.serve())
+        raw.call(1 << 80, "add", [1, 2])
+        raw.call(1, "add", [1 << 63, 1 << 63])
+        raw.call(10**1500, "add", [1, 2])
+        self.assertEqual(raw.results(), [(1 << 80, 3), (1, 1 << 64), (None, -32600)])
+        peer = self.serve(codec="msgpack").connect_raw()
+        peer.send_message(msgspec.msgpack.encode(request(1, "add", [1 << 63, 1 << 63])))
+        peer.send_message(msgspec.msgpack.encode(request(2, "add", [1, 2])))
+        wrong, right = map(msgspec.msgpack.decode, peer.messages)
+        self.assertEqual((wrong["id"], wrong["error"]["code"]), (1, -32603))
+        self.assertEqual((right["id"], right["result"]), (2, 3))
+        self.assertEqual(len(self.incidents()), 1)
 
     def test_batch(self) -> None:
         link = self.serve()

@@ -30,6 +30,7 @@ MESSAGES = st.one_of(
     REQUESTS.map(lambda each: json.dumps(each).encode()),
     st.lists(REQUESTS, max_size=3).map(lambda each: json.dumps(each).encode()),
     REQUESTS.map(lambda each: json.dumps(each, indent=1).encode()),
+    REQUESTS.map(lambda each: json.dumps(each)[:-1].encode() + b',"id":3}'),
     st.binary(max_size=40),
     VALUES.map(lambda each: json.dumps(each).encode()),
 )

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.api import Api, Code, RpcError, WrongResult, method, subscription
-from netlab.api.jsonrpc import CODECS, JSON, BadAnswer
+from netlab.api.jsonrpc import CODECS, JSON, BadAnswer, Session
+from netlab.api.jsonrpc.subscriptions import Publication
+from netlab.errors import OutgoingFrameTooLong
+from netlab.framing import LengthPrefix, Netstring
 
 
 @dataclass
@@ -133,6 +136,36 @@ class Results(SynchronousTestCase):
         note = Note("hello")
         self.assertIs(wire.result(note), wire.result(note))
         self.assertEqual(bytes(wire.result(Note("other"))), b'{"text":"other"}')
+
+    def test_frames(self) -> None:
+        """What a session would send, and for many subscribers the same object."""
+        for codec in CODECS.values():
+            wire = Plotter.notes.on(codec)
+            for framing in (LengthPrefix(), Netstring()):
+                for number, note in enumerate((Note("hello"), Note("other"), Note("hello")), 1):
+                    session = Session(codec)
+                    publication = Publication(number, "notes", None, *codec.item(number))
+                    session.publish(publication, wire.result(note))
+                    frame = wire.frame(publication, note, framing)
+                    self.assertEqual(frame, framing.encode_many(session.take()))
+                    again = Publication(number, "notes", None, *codec.item(number))
+                    self.assertIs(wire.frame(again, note, framing), frame)
+
+    def test_frames_that_cannot_be(self) -> None:
+        wire = Plotter.notes.on(JSON)
+        publication = Publication(1, "notes", None, *JSON.item(1))
+        with self.assertRaises(WrongResult):
+            wire.frame(publication, 3, LengthPrefix())
+        with self.assertRaises(OutgoingFrameTooLong):
+            wire.frame(publication, Note("hello"), LengthPrefix(max_message=20))
+
+    def test_frames_of_what_may_change(self) -> None:
+        wire = Plotter.plot.on(JSON)
+        publication = Publication(1, "plot", None, *JSON.item(1))
+        point = Point(1)
+        before = wire.frame(publication, point, Netstring())
+        point.x = 2
+        self.assertNotEqual(wire.frame(publication, point, Netstring()), before)
 
     def test_changed_results_are_encoded_again(self) -> None:
         wire = Plotter.plot.on(JSON)

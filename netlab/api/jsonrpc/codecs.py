@@ -34,6 +34,7 @@ UNREADABLE = (
 """What decoding bytes of a stranger may raise."""
 
 _NOTHING = Raw(b"")
+_SHARED_ITEMS = 256
 _CONTAINERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 _NO_CONTAINERS = bytes(set(range(256)) - set(_CONTAINERS))
 
@@ -66,6 +67,7 @@ class Codec(ABC):
         self._members = protocol.Decoder(dict[str, Raw]).decode
         self._id = protocol.Decoder(_Id).decode
         self._any = protocol.Decoder().decode
+        self._items: dict[int, tuple[bytes, bytes]] = {}
 
     # -- values
 
@@ -114,6 +116,14 @@ class Codec(ABC):
         return bytes(self._id(data).id)
 
     @abstractmethod
+    def is_sound(self, data: bytes, members: int, max_depth: int) -> bool:
+        """Whether ``data``, in which ``members`` were found, needs no ``check``.
+
+        That is so when none of them is there twice, and nothing is too deep. It is seen
+        at a glance: what is ``False`` may be sound all the same. Raises ``UnicodeDecodeError``.
+        """
+
+    @abstractmethod
     def check(self, data: bytes, max_depth: int) -> None:
         """Reads all of ``data``; raises ``RpcError`` when it is no message or too deep."""
 
@@ -147,9 +157,21 @@ class Codec(ABC):
     def batch(self, messages: Sequence[bytes]) -> bytes:
         """Messages as one array."""
 
-    @abstractmethod
     def item(self, subscription: int) -> tuple[bytes, bytes]:
-        """What goes before and after the value of an item of ``subscription``."""
+        """What goes before and after the value of an item of ``subscription``.
+
+        The same objects for all connections, as long as the number is small.
+        """
+        around = self._items.get(subscription)
+        if around is None:
+            around = self._around(subscription)
+            if subscription <= _SHARED_ITEMS:
+                self._items[subscription] = around
+        return around
+
+    @abstractmethod
+    def _around(self, subscription: int) -> tuple[bytes, bytes]:
+        """See ``item``."""
 
     def error_object(self, error: RpcError) -> bytes:
         """The encoded error object. Raises ``TypeError`` or ``ValueError`` for its data."""
@@ -212,8 +234,6 @@ class JsonCodec(Codec):
         envelope: Envelope = self._envelope(data)
         if envelope.method is UNSET or envelope.method == ITEM:
             return envelope  # an answer: nobody else reads it, and its type bounds its depth
-        # Each member has a colon. When there are no more colons than members that were
-        # found, none of them is there twice, and no object is within another.
         members = 2
         if envelope.id is not UNSET:
             members += 1
@@ -222,9 +242,23 @@ class JsonCodec(Codec):
             members += 1
             if params[0] == 0x7B:
                 members += len(self._members(params))
-        if data.count(b":") != members or data.count(b"[") > max_depth - 3:
+        if not self.is_sound(data, members, max_depth):
             self.check(data, max_depth)
         return envelope
+
+    def is_sound(self, data: bytes, members: int, max_depth: int) -> bool:
+        """See ``Codec.is_sound``."""
+        if not data.isascii():
+            data.decode()
+        # Each member has a colon. When there are no more colons than members that were
+        # found, none of them is there twice, and no object is within another.
+        # Those in strings do not count; without escapes each string ends at the next quote.
+        if data.count(b":") != members and (
+            b"\\" in data or b"".join(data.split(b'"')[::2]).count(b":") != members
+        ):
+            return False
+        # An array has two brackets: in short messages there is no need to count them.
+        return len(data) < 2 * (max_depth - 3) or data.count(b"[") <= max_depth - 3
 
     def check(self, data: bytes, max_depth: int) -> None:
         """See ``Codec.check``."""
@@ -270,7 +304,7 @@ class JsonCodec(Codec):
         """See ``Codec.batch``."""
         return b"[%b]" % b",".join(messages)
 
-    def item(self, subscription: int) -> tuple[bytes, bytes]:
+    def _around(self, subscription: int) -> tuple[bytes, bytes]:
         """See ``Codec.item``."""
         head = b'{"jsonrpc":"2.0","method":"$/item","params":{"subscription":%d,"value":'
         return head % subscription, b"}}"
@@ -296,9 +330,13 @@ class MsgpackCodec(Codec):
         envelope: Envelope = self._envelope(data)
         if envelope.id != envelope.id:
             raise ValueError("the id is not a number")
-        if len(data.translate(None, _NO_CONTAINERS)) > max_depth:
+        if not self.is_sound(data, 0, max_depth):
             self.check(data, max_depth)
         return envelope
+
+    def is_sound(self, data: bytes, members: int, max_depth: int) -> bool:
+        """See ``Codec.is_sound``."""
+        return len(data) <= max_depth or len(data.translate(None, _NO_CONTAINERS)) <= max_depth
 
     def check(self, data: bytes, max_depth: int) -> None:
         """See ``Codec.check``."""
@@ -347,7 +385,7 @@ class MsgpackCodec(Codec):
         head = bytes([0x90 | count]) if count < 16 else b"\xdd" + count.to_bytes(4, "big")
         return head + b"".join(messages)
 
-    def item(self, subscription: int) -> tuple[bytes, bytes]:
+    def _around(self, subscription: int) -> tuple[bytes, bytes]:
         """See ``Codec.item``."""
         parts = (
             b"\x83",

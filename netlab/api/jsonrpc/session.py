@@ -31,6 +31,8 @@ Params = Sequence[Any] | Mapping[str, Any] | msgspec.Struct | Raw | None
 TOKEN = "workDoneToken"
 """The parameter with which a request asks for progress, as in the Language Server Protocol."""
 
+_GREAT = 1 << 64
+
 
 class Session(Receiver):
     """One side of a connection. Both sides are alike: each may call and be called.
@@ -102,6 +104,13 @@ class Session(Receiver):
     def serving(self) -> int:
         """Requests of the peer that wait for their answer."""
         return self._in_flight
+
+    def would_take(self, id: int) -> bool:
+        """Whether a request with this id is handed on: it is short, and not too many wait."""
+        waiting = self._in_flight
+        return -_GREAT < id < _GREAT and (
+            not waiting or (waiting < self.limits.max_in_flight and id not in self._serving)
+        )
 
     def reply(self, request: RequestCame, result: Any) -> None:
         """Answers ``request``. ``Raw`` is sent as it is; anything else is encoded.

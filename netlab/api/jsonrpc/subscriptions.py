@@ -24,7 +24,7 @@ class Stage(Enum):
 
 
 class Publication:
-    """The publisher's end. Read it; change it through the session.
+    """The publisher's end. Read it; change it through the session, or take credit for what is sent.
 
     id      its number, as in ``$/item``
     method  which method it came from

@@ -23,7 +23,7 @@ from .store import Membership
 class _Room:
     """One room: who is there, and what it remembers."""
 
-    __slots__ = ("bytes", "last", "log", "members", "name", "sizes", "start", "waiting")
+    __slots__ = ("bytes", "last", "log", "members", "name", "newest", "sizes", "start", "waiting")
 
     def __init__(self, name: str, start: int) -> None:
         self.name = name
@@ -33,6 +33,7 @@ class _Room:
         self.bytes = 0
         self.start = start  # the first message has the id after it
         self.last = start
+        self.newest: Message | None = None
         self.waiting: dict[_Feed, None] = {}  # in the order in which they began to
 
     @property
@@ -46,7 +47,8 @@ class _Room:
         sent = len(msgspec.json.encode(text))
         size = OVERHEAD + max(sent, sys.getsizeof(text))
         self.last += 1
-        self.log.append(Message(self.last, name, text))
+        self.newest = Message(self.last, name, text)
+        self.log.append(self.newest)
         self.sizes.append(size)
         self.bytes += size
         while len(self.log) > limits.max_history or self.bytes > limits.history_bytes:
@@ -81,7 +83,9 @@ class _Room:
         """Tells those who wait. Some of them wait again before this ends."""
         waiting, self.waiting = self.waiting, {}
         for each in waiting:
-            each.woken()
+            wake, each._wake = each._wake, None  # woken(), in each of many
+            if wake is not None:
+                wake()
 
 
 class _Member:
@@ -102,19 +106,22 @@ class _Member:
 class _Feed:
     """One ``Feed``: ``_next`` is the id that its reader has not got."""
 
-    __slots__ = ("_member", "_next", "_wake", "ended")
+    __slots__ = ("_member", "_next", "_room", "_wake", "ended")
 
     def __init__(self, member: _Member, next: int) -> None:
         self._member = member
+        self._room = member.of
         self._next = next
         self._wake: Callable[[], None] | None = None
         self.ended = False
 
     def take(self) -> Message | None:
         """The next message, if there is one."""
-        if self.ended:
+        room = self._room
+        next = self._next
+        if self.ended or next > room.last:
             return None
-        message = self._member.of.read(self._next)
+        message = room.newest if next == room.last else room.read(next)
         if message is not None:
             self._next = message.id + 1
         return message
@@ -122,7 +129,7 @@ class _Feed:
     def wait(self, wake: Callable[[], None]) -> None:
         """Calls ``wake`` once, when it may be worth to ``take``."""
         self._wake = wake
-        room = self._member.of
+        room = self._room
         if self.ended or (self._next <= room.last and room.log):
             self.woken()
         else:
@@ -139,7 +146,7 @@ class _Feed:
         if not self.ended:
             self.ended = True
             self._member.feeds.remove(self)
-            self._member.of.waiting.pop(self, None)
+            self._room.waiting.pop(self, None)
             self.woken()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -13,7 +13,8 @@ from .store import Feed
 class Messages(AsyncIterator[Message]):
     """A ``Feed`` as an asynchronous iterator on Twisted. One at a time reads it.
 
-    When the reading is cancelled it has ended. It is a ``Feed`` itself, too.
+    When the reading is cancelled it has ended. A server reads ``feed`` in its place: it
+    can do without a coroutine for each of many readers.
     """
 
     __slots__ = ("feed",)
@@ -41,25 +42,6 @@ class Messages(AsyncIterator[Message]):
 
     async def aclose(self) -> None:
         """Ends it, as that of a generator does."""
-        self.feed.close()
-
-    # -- as a feed, for a server that can do without a coroutine for each of many readers
-
-    @property
-    def ended(self) -> bool:
-        """See ``Feed``."""
-        return self.feed.ended
-
-    def take(self) -> Message | None:
-        """See ``Feed``."""
-        return self.feed.take()
-
-    def wait(self, wake: Callable[[], None]) -> None:
-        """See ``Feed``."""
-        self.feed.wait(wake)
-
-    def close(self) -> None:
-        """See ``Feed``."""
         self.feed.close()
 
 

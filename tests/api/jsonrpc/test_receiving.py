@@ -178,8 +178,25 @@ class Requests(SynchronousTestCase):
                 self.refused(data),
                 (1, Code.INVALID_REQUEST, "the member 'a' is there twice"),
             )
-        fine = b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":{"b":":"},"b":[{"b":{}}]}}'
-        only(Session().receive(fine), RequestCame)
+        for fine in (b'{"a":{"b":":"},"b":[{"b":{}}]}', b'[":","\\":\\\\"]', b'{"a":":\\u003a"}'):
+            data = b'{"jsonrpc":"2.0","id":1,"method":"x","params":%b}' % fine
+            only(Session().receive(data), RequestCame)
+
+    @given(
+        st.lists(st.tuples(st.sampled_from("abc"), st.text(alphabet=':"\\ax', max_size=4))),
+        st.booleans(),
+    )
+    def test_members_at_a_glance(self, pairs: list[tuple[str, str]], escaped: bool) -> None:
+        """What seems to be sound is: a colon in a text, escaped or not, hides no member."""
+        texts = [(json.dumps(key), json.dumps(value)) for key, value in pairs]
+        if escaped:
+            texts = [(key, value.replace(":", "\\u003a")) for key, value in texts]
+        data = "{" + ",".join(f"{key}:{value}" for key, value in texts) + "}"
+        members = dict(pairs)
+        if JSON.is_sound(data.encode(), len(members), 64):
+            self.assertEqual(len(members), len(pairs))
+        elif "\\" not in data:
+            self.assertNotEqual(len(members), len(pairs))
 
     def test_bytes_that_are_no_json(self) -> None:
         for data in (

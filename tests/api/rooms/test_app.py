@@ -240,7 +240,7 @@ class Ends(RoomsCase):
     def test_as_a_feed(self) -> None:
         """Whoever reads without a coroutine gets the same."""
         self.both()
-        feed: Feed = self.do(self.grace, "messages", b'["lab"]')
+        feed: Feed = self.do(self.grace, "messages", b'["lab"]').feed
         woken: list[int] = []
         feed.wait(lambda: woken.append(1))
         self.do(self.ada, "publish", b'["lab","x"]')
