@@ -133,11 +133,9 @@ def mirrored(bench: Bench) -> Iterator[tuple[Path, int, float]]:
         module = "benchmarks.peers.netlab_http"
         return [sys.executable, "-m", module, str(port), str(bench.directory)]
 
-    with (
-        tempfile.TemporaryDirectory(dir=bench.directory) as name,
-        serving(origin, bench.cores.load) as server,
-    ):
-        mirror = Path(name, "mirror")
+    # It stays until the end: ext4 is slow to make files when many were deleted just before.
+    mirror = Path(tempfile.mkdtemp(dir=bench.directory), "mirror")
+    with serving(origin, bench.cores.load) as server:
         command = [sys.executable, "-m", "netlab", "rfc", "mirror", str(mirror), "--upstream"]
         begin = time.monotonic()
         done = subprocess.run(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from xml.parsers import expat
 
@@ -224,40 +225,46 @@ class _Reader:
         self.members: dict[Name, set[int]] = {}
         self._path: list[str] = []
         self._text: list[str] = []
+        self.text = self._text.append
         self._found: dict[str, list[str]] = {}
 
     def doctype(self, *_: object) -> None:
         raise UnreadableListing("the index has a document type, which an index never has")
 
-    def start(self, tag: str, _attributes: object) -> None:
-        namespace, _, local = tag.rpartition(" ")
-        if not self._path and (local != "rfc-index" or namespace not in _NAMESPACES):
-            raise UnreadableListing(f"this is no index: its root is <{escape(local, 40)}>")
-        self._path.append(local)
-        depth = len(self._path)
-        if depth > _DEEPEST:
-            raise UnreadableListing(f"the index has more than {_DEEPEST} elements in each other")
-        if depth == 2:
-            self._found = {}
-        if depth <= 3 or (depth == 4 and self._path[2] not in _LEAVES):
-            self._text = []  # the text of a leaf is all text in it
+    # These two are called a million times: mind the cost of every line.
 
-    def text(self, data: str) -> None:
-        self._text.append(data)
+    def start(self, tag: str, _attributes: object) -> None:
+        path = self._path
+        if not path:
+            self._root(tag)
+        path.append(tag[tag.rfind(" ") + 1 :])
+        depth = len(path)
+        if depth <= 3 or (depth == 4 and path[2] not in _LEAVES):
+            self._text.clear()  # the text of a leaf is all text in it
+            if depth == 2:
+                self._found = {}
+        elif depth > _DEEPEST:
+            raise UnreadableListing(f"the index has more than {_DEEPEST} elements in each other")
+
+    def _root(self, tag: str) -> None:
+        namespace, _, local = tag.rpartition(" ")
+        if local != "rfc-index" or namespace not in _NAMESPACES:
+            raise UnreadableListing(f"this is no index: its root is <{escape(local, 40)}>")
 
     def end(self, _tag: str) -> None:
-        depth = len(self._path)
-        if depth in (3, 4):
-            leaf = "/".join(self._path[2:])
+        path = self._path
+        depth = len(path)
+        if 2 < depth < 5:
+            leaf = path[2] if depth == 3 else f"{path[2]}/{path[3]}"
             if leaf in _LEAVES:
                 text = "".join(self._text).strip()
                 if leaf == "author/title":
                     leaf, text = "author/name", _EDITOR if text.lower() == "editor" else ""
                 if text:
                     self._found.setdefault(leaf, []).append(text)
-        elif depth == 2 and self._path[1] in _ENTRIES:
-            self._entry(self._path[1], self._found)
-        self._path.pop()
+        elif depth == 2 and path[1] in _ENTRIES:
+            self._entry(path[1], self._found)
+        path.pop()
 
     def _entry(self, kind: str, found: dict[str, list[str]]) -> None:
         name = _name(_first(found, "doc-id"))
@@ -312,28 +319,39 @@ def _name(doc_id: str) -> Name | None:
 
 
 def _names(found: dict[str, list[str]], relation: str) -> tuple[Name, ...]:
-    names = map(_name, found.get(f"{relation}/doc-id", ()))
-    return tuple(dict.fromkeys(name for name in names if name is not None))
+    ids = found.get(f"{relation}/doc-id")
+    if not ids:
+        return ()
+    return tuple(dict.fromkeys(name for name in map(_name, ids) if name is not None))
 
 
 def _numbers(found: dict[str, list[str]], relation: str) -> tuple[int, ...]:
     names = _names(found, relation)
+    if not names:
+        return ()
     return tuple(sorted(name.number for name in names if name.series is Series.RFC))
 
 
 def _first(found: dict[str, list[str]], leaf: str) -> str:
-    return " ".join(found[leaf][0].split()) if leaf in found else ""
+    texts = found.get(leaf)
+    return " ".join(texts[0].split()) if texts else ""
 
 
 def _number(text: str) -> int:
-    return int(text) if re.fullmatch("[0-9]{1,6}", text) else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
 
 
 def _date(found: dict[str, list[str]]) -> Date:
     month = _first(found, "date/month").capitalize()
-    known = next((n for n, name in enumerate(_MONTHS) if month and name.startswith(month)), 0)
+    known = _month(month)
     day = _number(_first(found, "date/day"))
     return Date(_number(_first(found, "date/year")), known, day if known and day <= 31 else 0)
+
+
+@lru_cache(1000)
+def _month(text: str) -> int:
+    """The number of a month, of which ``text`` is the name or how it begins; else 0."""
+    return next((n for n, name in enumerate(_MONTHS) if text and name.startswith(text)), 0)
 
 
 def _authors(names: Iterable[str]) -> list[str]:

@@ -1,99 +1,121 @@
-"""The texts of a folder into its search, while they come: beside the threads that fetch them."""
+"""The texts of a folder into its search, while they come: beside the threads that fetch them.
+
+Full-text search takes as long for a text as fetching it does, so processes of their own do
+it, one for each part of the search (``netlab.rfc.indexer``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from threading import Thread
 
 from netlab.errors import ConfigurationError
 from netlab.rfc.database import SearchFailed
 from netlab.rfc.index import Entry
-from netlab.rfc.search import Search
-from netlab.rfc.texts import read_text, text_number
+from netlab.rfc.search import PARTS, Search, part_path
+from netlab.rfc.texts import text_number
 
-_MOST = 4000  # texts that are taken in at a time
+_OFTEN = 0.2  # seconds
 
 
 class Indexing:
-    """Takes texts of ``folder`` into the search in the file ``path``, in a thread of its own.
+    """Takes texts of ``folder`` into the search in the file ``path``.
 
-    Texts are ``put`` at any time, and nothing is done before ``start``. Either ``finish`` or
-    ``stop`` comes at the end. What fails does not raise: ``why`` says it, in words.
+    ``start`` comes first, and ``finish`` or ``stop`` at the end. What fails does not raise:
+    ``why`` says it then, in words.
     """
 
     def __init__(self, folder: Path, path: Path) -> None:
         self.why = ""
         self._folder = folder
         self._path = path
-        self._queue: SimpleQueue[int | None] = SimpleQueue()
-        self._known: set[int] = set()
-        self._over = False
-        self._thread: Thread | None = None
+        self._search: Search | None = None
+        self._known: frozenset[int] = frozenset()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._learning: Thread | None = None
 
     @property
     def count(self) -> int:
         """How many texts can be searched."""
+        with suppress(SearchFailed):
+            if self._search is not None:
+                self._known = frozenset(self._search.at_hand())
         return len(self._known)
 
     def start(self, entries: Iterable[Entry]) -> None:
         """Begins; ``entries`` are all that is known of documents."""
-        self._thread = Thread(target=self._work, args=(entries,), daemon=True)
-        self._thread.start()
+        try:
+            self._search = search = Search(self._path)
+            self._known = frozenset(search.at_hand())
+        except (ConfigurationError, SearchFailed) as error:
+            self.why = str(error)
+            return
+        self._processes = [self._process(part) for part in range(PARTS)]
+        self._learning = Thread(target=self._learn, args=(search, entries), daemon=True)
+        self._learning.start()
 
     def put(self, name: str, *, is_new: bool) -> None:
         """The file ``name`` is there, and may be known unless it is new; or it is no text."""
         number = text_number(name)
-        if number is not None:
-            self._queue.put(number if is_new else -number)
+        if number is None or not self._processes or not (is_new or number not in self._known):
+            return
+        stdin = self._processes[number % PARTS].stdin
+        assert stdin is not None
+        with suppress(BrokenPipeError):  # it has failed, and says so at the end
+            stdin.write(b"%d\n" % number)
 
     def finish(self, waiting: Callable[[], None]) -> None:
-        """Returns when all is taken in; calls ``waiting`` once a second meanwhile."""
-        self._queue.put(None)
-        if self._thread is not None:
-            while self._thread.is_alive():
-                self._thread.join(1.0)
+        """Returns when all is taken in; calls ``waiting`` now and then meanwhile."""
+        for process in self._processes:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+        for process in self._processes:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_OFTEN)
+                    break
                 waiting()
+            assert process.stderr is not None
+            with process.stderr as stderr:
+                said = stderr.read().decode(errors="replace").strip()
+            if process.returncode:
+                self.why = self.why or said or f"its process ended with {process.returncode}"
+        self._processes = []
+        if self._learning is not None:
+            self._learning.join()
+        self._close()
 
     def stop(self) -> None:
         """Returns soon; what was taken in is kept."""
-        self._over = True
+        for process in self._processes:
+            process.kill()  # SQLite forgets what was not whole
         self.finish(lambda: None)
 
-    # -- in the thread
+    def _close(self) -> None:
+        search, self._search = self._search, None
+        if search is not None:
+            with suppress(SearchFailed):
+                self._known = frozenset(search.at_hand())
+            search.close()
 
-    def _work(self, entries: Iterable[Entry]) -> None:
+    def _learn(self, search: Search, entries: Iterable[Entry]) -> None:
         try:
-            with Search(self._path) as search:
-                self._known.update(search.at_hand())
-                search.update_entries(entries)
-                while numbers := self._next():
-                    search.add_texts(self._texts(numbers))
-        except (ConfigurationError, SearchFailed) as error:
+            search.update_entries(entries)
+        except SearchFailed as error:
             self.why = str(error)
 
-    def _next(self) -> list[int]:
-        """The texts that are there by now, or the first that comes; none at the end."""
-        numbers: list[int] = []
-        number = self._queue.get()
-        try:
-            while number is not None and not self._over:
-                if number > 0 or -number not in self._known:
-                    numbers.append(abs(number))
-                    if len(numbers) == _MOST:
-                        return numbers
-                number = self._queue.get(block=not numbers)
-        except Empty:
-            return numbers
-        self._queue.put(None)  # for the next time
-        return numbers
-
-    def _texts(self, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-        for number in numbers:
-            if self._over:
-                return
-            data = read_text(self._folder / f"rfc{number}.txt")
-            if data is not None:
-                yield number, data
-                self._known.add(number)
+    def _process(self, part: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "netlab.rfc.indexer"]
+        return subprocess.Popen(
+            [*command, part_path(self._path, part), self._folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is for this process, which ends it in good order
+        )

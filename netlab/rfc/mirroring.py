@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -32,7 +31,6 @@ _MISSING = "the upstream has no such file"
 _TRIES = 3  # for one file
 _BATCH = 256  # files that get their names at once, or
 _OFTEN = 1.0  # as many as come in this many seconds
-_AHEAD = 1024  # files that came and have no name yet
 _ENDING = 2.0  # seconds for the threads to see that it is over
 
 
@@ -116,7 +114,8 @@ class Mirroring:
         self._askers = [Asker(base) for _ in range(jobs)]
         self._records = Records(folder)
         self._indexing = Indexing(folder, search_of(folder))
-        self._came: Queue[_Came | None] = Queue(_AHEAD)
+        self._came: deque[_Came] = deque()
+        self._ready = Event()  # there is a batch, or a thread has ended
         self._taking = Lock()
 
     def close(self) -> None:
@@ -166,46 +165,31 @@ class Mirroring:
         ]
         for thread in threads:
             thread.start()
-        working = len(threads)
-        batch: list[_Came] = []
         try:
-            soon = time.monotonic() + _OFTEN
-            while working:
-                with suppress(Empty):
-                    came = self._came.get(timeout=max(soon - time.monotonic(), 0.01))
-                    if came is None:
-                        working -= 1
-                    else:
-                        batch.append(came)
-                if len(batch) >= _BATCH or time.monotonic() >= soon or not working:
-                    self._publish(batch)
-                    batch = []
-                    tell()
-                    soon = time.monotonic() + _OFTEN
+            while any(thread.is_alive() for thread in threads):
+                self._ready.wait(_OFTEN)
+                self._ready.clear()
+                self._publish(self._taken())
+                tell()
         except BaseException:
-            self._break_off(threads, batch)
-            self._publish(batch)
+            self._break_off(threads)
             raise
+        self._publish(self._taken())
         self.report.why = self._pace.why
 
-    def _break_off(self, threads: list[Thread], batch: list[_Came]) -> None:
-        """Ends the threads; what they still brought comes into ``batch``."""
+    def _taken(self) -> list[_Came]:
+        """What has come since the last time."""
+        return [self._came.popleft() for _ in range(len(self._came))]
+
+    def _break_off(self, threads: list[Thread]) -> None:
+        """Ends the threads, and gives names to what they brought until then."""
         self._pace.stop("interrupted")
         for asker in self._askers:
             asker.break_off()
         until = time.monotonic() + _ENDING
         for thread in threads:
-            while thread.is_alive() and time.monotonic() < until:
-                self._drain(batch)
-                thread.join(0.02)
-        self._drain(batch)
-
-    def _drain(self, batch: list[_Came]) -> None:
-        with suppress(Empty):
-            while True:
-                came = self._came.get_nowait()
-                if came is not None and not came.why:
-                    batch.append(came)
+            thread.join(max(until - time.monotonic(), 0.0))
+        self._publish([came for came in self._taken() if not came.why])
 
     # -- the listings
 
@@ -280,10 +264,12 @@ class Mirroring:
                     break
                 came = self._fetch(asker, file, _TRIES)
                 if came is not None:
-                    self._came.put(came)
+                    self._came.append(came)
+                    if len(self._came) >= _BATCH:
+                        self._ready.set()
         finally:
             asker.close()
-            self._came.put(None)
+            self._ready.set()
 
     def _fetch(self, asker: Asker, file: _File, tries: int) -> _Came | None:
         """What comes of a file; ``None`` if it ended meanwhile."""
@@ -343,10 +329,15 @@ class Mirroring:
     def _publish(self, batch: list[_Came]) -> None:
         """Gives names to the files that came, and writes that down."""
         new = [came.place for came in batch if came.place is not None]
-        if new:
-            os.sync()  # once for all of them: a file gets its name when it is on the disk
-        for place in new:
-            os.replace(place, self._folder / place.name)
+        try:
+            if new:
+                os.sync()  # once for all of them: a file gets its name when it is on the disk
+            for place in new:
+                if place.exists():  # else that was done before an interruption
+                    os.replace(place, self._folder / place.name)
+        except KeyboardInterrupt:
+            self._came.extendleft(batch)
+            raise
         self._records.add(came.record for came in batch if came.record is not None)
         for came in batch:
             if came.record is None:

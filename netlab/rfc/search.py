@@ -33,7 +33,8 @@ from netlab.rfc.results import Fragment, Hit, Results
 from netlab.rfc.snippets import count_found, snippet
 
 _VERSION = 2  # of the tables
-_PARTS = 2  # of the texts, by their numbers: taken in at the same time
+PARTS = 2
+"""Parts of the texts, by the remainder of their numbers: taken in at the same time."""
 _BATCH = 500  # texts that are taken in at once: some 30 MB
 _WEIGHTS = "12.0, 10.0, 8.0, 5.0, 2.5"  # of names, title, authors, keywords, abstract
 _FIRST = 100  # of the documents found, so many are ranked with care
@@ -54,6 +55,12 @@ def _no_text(_number: int) -> str | None:
     return None
 
 
+def part_path(path: str | PathLike[str], part: int) -> str:
+    """Where the texts of a part are, in a search in the file ``path``; see ``Bodies``."""
+    path = fspath(path)
+    return path if path == ":memory:" else f"{path}-texts{part + 1}"
+
+
 class Search:
     """The search index in the file ``path``, and others beside it, made if it is not there.
 
@@ -72,10 +79,8 @@ class Search:
             self._database = Database(path, _VERSION, _TABLES, _OWN)
             opened.callback(self._database.close)
             self._parts: list[Bodies] = []
-            for part in range(_PARTS):
-                self._parts.append(
-                    Bodies(path if path == ":memory:" else f"{path}-texts{part + 1}")
-                )
+            for part in range(PARTS):
+                self._parts.append(Bodies(part_path(path, part)))
                 opened.callback(self._parts[-1].close)
             opened.pop_all()  # they stay open
 
@@ -124,13 +129,13 @@ class Search:
         added = 0
         texts = iter(texts)
         writing: list[Future[int]] = []
-        with ThreadPoolExecutor(_PARTS) as writers:
+        with ThreadPoolExecutor(PARTS) as writers:
             while batch := [text_of(*each) for each in islice(texts, _BATCH)]:
                 added += sum(each.result() for each in writing)
                 writing = [
                     writers.submit(self._parts[part].add, own)
-                    for part in range(_PARTS)
-                    if (own := [text for text in batch if text.number % _PARTS == part])
+                    for part in range(PARTS)
+                    if (own := [text for text in batch if text.number % PARTS == part])
                 ]
         return added + sum(each.result() for each in writing)
 
@@ -139,7 +144,7 @@ class Search:
         self._part(number).remove(number)
 
     def _part(self, number: int) -> Bodies:
-        return self._parts[number % _PARTS]
+        return self._parts[number % PARTS]
 
     # -- what comes out
 

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.rfc import indexing as module
 from netlab.rfc.index import Entry
 from netlab.rfc.indexing import Indexing
 from netlab.rfc.search import Search
-from netlab.rfc.texts import read_text
 
 ENTRIES = (Entry(1, "Host Software"), Entry(2, "More of it"))
+PATIENCE = 60
 
 
 class IndexingTests(SynchronousTestCase):
@@ -27,18 +27,32 @@ class IndexingTests(SynchronousTestCase):
         for number in numbers:
             (self.folder / f"rfc{number}.txt").write_text(f"{word} number{number}")
 
+    def started(self) -> Indexing:
+        indexing = Indexing(self.folder, self.path)
+        indexing.start(ENTRIES)
+        self.addCleanup(indexing.stop)
+        return indexing
+
     def put(self, *numbers: int, is_new: bool = True) -> Indexing:
         """What has taken in these, and is at its end."""
-        indexing = Indexing(self.folder, self.path)
+        indexing = self.started()
         for number in numbers:
             indexing.put(f"rfc{number}.txt", is_new=is_new)
-        indexing.start(ENTRIES)
         indexing.finish(lambda: None)
         return indexing
 
     def found(self, query: str) -> list[int]:
         with Search(self.path) as search:
             return sorted(hit.entry.number for hit in search.search(query, 1000).hits)
+
+    def wait_for(self, indexing: Indexing, count: int) -> None:
+        """Returns when so many can be searched."""
+        enough = threading.Event()
+        for _ in range(PATIENCE * 100):
+            if indexing.count >= count:
+                return
+            enough.wait(0.01)
+        self.fail(f"{indexing.count} instead of {count} can be searched: {indexing.why}")
 
     def test_all(self) -> None:
         self.write(1, 2, 3)
@@ -48,30 +62,29 @@ class IndexingTests(SynchronousTestCase):
         self.assertEqual(self.found("software"), [1])
 
     def test_while_they_come(self) -> None:
-        """What is put later is taken in as well, and what comes together, together."""
+        """A text can be searched before the next one comes."""
         self.write(*range(1, 8))
-        self.patch(module, "_MOST", 2)
-        taken: list[int] = []
-        some = threading.Event()
-
-        def add_texts(search: Search, texts: Iterable[tuple[int, bytes]]) -> int:
-            added = add(search, texts)
-            taken.append(added)
-            some.set()
-            return added
-
-        add = Search.add_texts
-        self.patch(Search, "add_texts", add_texts)
-        indexing = Indexing(self.folder, self.path)
-        for number in (1, 2, 3):
+        indexing = self.started()
+        for number in (1, 2, 3, 4):
             indexing.put(f"rfc{number}.txt", is_new=True)
-        indexing.start(ENTRIES)
-        self.assertTrue(some.wait(30))
-        for number in (4, 5, 6, 7):
+            self.wait_for(indexing, number)
+        for number in (5, 6, 7):
             indexing.put(f"rfc{number}.txt", is_new=True)
         indexing.finish(lambda: None)
-        self.assertEqual((sum(taken), max(taken)), (7, 2))
+        self.assertEqual((indexing.count, indexing.why), (7, ""))
         self.assertEqual(self.found("coffee"), [1, 2, 3, 4, 5, 6, 7])
+
+    def test_many(self) -> None:
+        """More than are taken in at once, and more than a pipe holds."""
+        numbers = range(10_001, 10_000 + 3001)
+        self.write(*numbers)
+        told: list[None] = []
+        indexing = self.started()
+        for _ in range(10):
+            for number in numbers:
+                indexing.put(f"rfc{number}.txt", is_new=True)
+        indexing.finish(lambda: told.append(None))
+        self.assertEqual((indexing.count, indexing.why), (3000, ""))
 
     def test_known(self) -> None:
         """What is known is read again only when it is new."""
@@ -84,48 +97,73 @@ class IndexingTests(SynchronousTestCase):
         self.assertEqual((self.found("coffee"), self.found("tea")), ([], [1, 2]))
 
     def test_no_texts(self) -> None:
-        indexing = Indexing(self.folder, self.path)
+        indexing = self.started()
         for name in ("rfc-index.xml", "rfc1.html", "rfc01.txt", "rfc9.txt"):  # 9 is not there
             indexing.put(name, is_new=True)
-        indexing.start(ENTRIES)
         indexing.finish(lambda: None)
         self.assertEqual((indexing.count, indexing.why), (0, ""))
 
     def test_stopped(self) -> None:
-        """What was taken in is kept; the rest is not waited for."""
+        """What was taken in is kept."""
         self.write(*range(1, 101))
-        indexing = Indexing(self.folder, self.path)
-        stop, stopped = threading.Event(), threading.Event()
-
-        def stop_soon(path: Path) -> bytes | None:
-            if path.name == "rfc50.txt":
-                stop.set()
-                stopped.wait(30)
-            return read_text(path)
-
-        self.patch(module, "read_text", stop_soon)
-        for number in range(1, 101):
+        indexing = self.started()
+        for number in range(1, 51):
             indexing.put(f"rfc{number}.txt", is_new=True)
-        indexing.start(ENTRIES)
-        self.assertTrue(stop.wait(30))
-        self.patch(indexing, "finish", lambda waiting: stopped.set())
+        self.wait_for(indexing, 50)
+        for number in range(51, 101):
+            indexing.put(f"rfc{number}.txt", is_new=True)
         indexing.stop()
-        Indexing.finish(indexing, lambda: None)
-        self.assertEqual(self.found("coffee"), list(range(1, 51)))
-        self.assertEqual(indexing.count, 50)
+        found = self.found("coffee")
+        self.assertEqual(found[:50], list(range(1, 51)))
+        self.assertEqual(indexing.count, len(found))
+        self.assertEqual(self.put(*range(1, 101), is_new=False).count, 100)
 
     def test_never_started(self) -> None:
-        Indexing(self.folder, self.path).stop()
-        self.assertFalse(self.path.exists())
+        indexing = Indexing(self.folder, self.path)
+        indexing.put("rfc1.txt", is_new=True)
+        indexing.stop()
+        self.assertEqual((indexing.count, self.path.exists()), (0, False))
 
     def test_no_search(self) -> None:
         self.path.mkdir()
+        self.write(1)
         indexing = self.put(1)
         self.assertIn(f"search index '{self.path}': ", indexing.why)
 
-    def test_damaged(self) -> None:
+    def test_a_part_cannot_be_written(self) -> None:
+        """The other part is there all the same, and nobody waits for the first."""
+        self.write(1, 2, 3)
+        indexing = self.started()
+        self.wait_for(indexing, 0)
+        with Search(self.path) as search:
+            search.add_text(5, b"coffee")
+        db = self.folder / "search-texts2"
+        for each in (db, *self.folder.glob("search-texts2-*")):
+            each.write_bytes(b"\xff" * each.stat().st_size)
+        for number in (1, 2, 3):
+            indexing.put(f"rfc{number}.txt", is_new=True)
+        indexing.finish(lambda: None)
+        self.assertIn("search index ", indexing.why)
+        self.assertNotIn("Traceback", indexing.why)
+
+    def test_killed(self) -> None:
+        """What ends without a word is told, too."""
         self.write(1)
-        self.put(1)
-        size = self.path.stat().st_size
-        self.path.write_bytes(b"SQLite format 3\0" + b"\xff" * (size - 16))
-        self.assertIn("search index", self.put(1).why)
+        indexing = self.started()
+        for process in indexing._processes:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        for _ in range(3):
+            indexing.put("rfc1.txt", is_new=True)
+        indexing.finish(lambda: None)
+        self.assertEqual(indexing.why, "its process ended with -9")
+
+    def test_nobody_is_left_behind(self) -> None:
+        """Its processes end when this one does, whatever becomes of it: their input ends."""
+        indexing = self.started()
+        processes = list(indexing._processes)
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in processes:
+            self.assertEqual(process.wait(PATIENCE), 0)
