@@ -83,6 +83,7 @@ class Search:
                 self._parts.append(Bodies(part_path(path, part)))
                 opened.callback(self._parts[-1].close)
             opened.pop_all()  # they stay open
+        self._threads = ThreadPoolExecutor(PARTS)  # for a thread to each part
 
     def __enter__(self) -> Search:
         return self
@@ -97,6 +98,7 @@ class Search:
 
     def close(self) -> None:
         """Closes the files; the object is of no more use."""
+        self._threads.shutdown()
         for part in self._parts:
             part.close()
         self._database.close()
@@ -129,7 +131,7 @@ class Search:
         added = 0
         texts = iter(texts)
         writing: list[Future[int]] = []
-        with ThreadPoolExecutor(PARTS) as writers:
+        with ThreadPoolExecutor(PARTS) as writers:  # its own: others search meanwhile
             while batch := [text_of(*each) for each in islice(texts, _BATCH)]:
                 added += sum(each.result() for each in writing)
                 writing = [
@@ -218,15 +220,15 @@ class Search:
         return {}, True
 
     def _matches(self, db: sqlite3.Connection, known: str, body: str) -> dict[int, float]:
+        found = [self._threads.submit(part.matches, body) for part in self._parts if body]
         scores: dict[int, float] = dict(
             db.execute(
                 f"SELECT rowid, bm25(known, {_WEIGHTS}) FROM known WHERE known MATCH ?", (known,)
             )
         )
-        if body:
-            for part in self._parts:
-                for number, score in part.matches(body):
-                    scores[number] = scores.get(number, 0.0) + score
+        for each in found:
+            for number, score in each.result():
+                scores[number] = scores.get(number, 0.0) + score
         return scores
 
     def _hit(self, entry: Entry, at_hand: bool, words: tuple[str, ...]) -> Hit:

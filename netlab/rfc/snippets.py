@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -21,8 +21,8 @@ _SUFFIXES = (
     *("s", "e"),
 )
 _PAGES = re.compile(
-    r"[^\n]{0,200}\[page [0-9ivx]{1,6}\][^\n]{0,80}(?:[\s\f]{0,40}RFC [0-9]{1,5}[^\n]{0,200}\n)?",
-    re.IGNORECASE,
+    r"^[^\n]{0,200}\[page [0-9ivx]{1,6}\][^\n]{0,80}(?:[\s\f]{0,40}RFC [0-9]{1,5}[^\n]{0,200}\n)?",
+    re.IGNORECASE | re.MULTILINE,
 )
 _TOKEN = re.compile(r"[^\W_]+")
 
@@ -65,18 +65,22 @@ def stem(word: str) -> str:
     return word
 
 
-def _is_form(token: str, word: str) -> bool:
-    return token in (word, f"{word}s") if len(word) <= _SHORT else token.startswith(stem(word))
+def _forms(words: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a token, in small letters, is a form of one of ``words``."""
+    short = {form for word in words if len(word) <= _SHORT for form in (word, f"{word}s")}
+    stems = tuple(stem(word) for word in words if len(word) > _SHORT)
+    return lambda token: token in short or token.startswith(stems)
 
 
 def _places(lowered: str, word: str) -> Iterator[int]:
     """Where a word is in a text, in any of its forms."""
     begin = word if len(word) <= _SHORT else stem(word)
+    is_form = _forms((word,))
     at = lowered.find(begin)
     while at >= 0:
         inside = at > 0 and lowered[at - 1].isalnum()
         token = None if inside else _TOKEN.match(lowered, at)
-        if token and _is_form(token[0], word):
+        if token and is_form(token[0]):
             yield at
         at = lowered.find(begin, at + 1)
 
@@ -104,8 +108,9 @@ def _boundary(text: str, at: int) -> int:
 def _marked(shown: str, words: Sequence[str]) -> Iterator[Fragment]:
     """``shown`` in fragments, the words in them marked."""
     at = 0
+    is_form = _forms(words)
     for token in _TOKEN.finditer(shown):
-        if any(_is_form(token[0].lower(), word) for word in words):
+        if is_form(token[0].lower()):
             if token.start() > at:
                 yield Fragment(shown[at : token.start()])
             yield Fragment(token[0], True)
