@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import lru_cache
 from itertools import islice
 from os import PathLike, fspath
 from types import TracebackType
@@ -286,7 +287,12 @@ def _forget(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
 
 def _entry(db: sqlite3.Connection, number: int) -> Entry | None:
     row = db.execute("SELECT data FROM entries WHERE number = ?", (number,)).fetchone()
-    return msgspec.json.decode(row[0], type=Entry) if row else None
+    return _decoded(row[0]) if row else None
+
+
+@lru_cache(maxsize=1000)
+def _decoded(data: bytes) -> Entry:
+    return msgspec.json.decode(data, type=Entry)
 
 
 def _ranked(db: sqlite3.Connection, scores: dict[int, float], words: tuple[str, ...]) -> list[int]:

@@ -30,7 +30,7 @@ _TOKEN = re.compile(r"[^\W_]+")
 def count_found(text: str, words: Sequence[str]) -> int:
     """How many of the words, in small letters, ``text`` has, in any of their forms."""
     lowered = text.lower()
-    return sum(next(_places(lowered, word), None) is not None for word in words)
+    return sum(_pattern(word).search(lowered) is not None for word in words)
 
 
 def snippet(text: str, words: Sequence[str], width: int = WIDTH) -> tuple[Fragment, ...]:
@@ -72,17 +72,18 @@ def _forms(words: Sequence[str]) -> Callable[[str], bool]:
     return lambda token: token in short or token.startswith(stems)
 
 
+@lru_cache(maxsize=1000)
+def _pattern(word: str) -> re.Pattern[str]:
+    """What finds a word in small letters, in any of its forms."""
+    is_short = len(word) <= _SHORT
+    begin = re.escape(word if is_short else stem(word))
+    # That it begins here is looked at last: a search for plain letters is quick.
+    return re.compile(rf"{begin}(?<![^\W_]{begin})" + (r"s?(?![^\W_])" if is_short else ""))
+
+
 def _places(lowered: str, word: str) -> Iterator[int]:
     """Where a word is in a text, in any of its forms."""
-    begin = word if len(word) <= _SHORT else stem(word)
-    is_form = _forms((word,))
-    at = lowered.find(begin)
-    while at >= 0:
-        inside = at > 0 and lowered[at - 1].isalnum()
-        token = None if inside else _TOKEN.match(lowered, at)
-        if token and is_form(token[0]):
-            yield at
-        at = lowered.find(begin, at + 1)
+    return (found.start() for found in _pattern(word).finditer(lowered))
 
 
 def _best(places: Sequence[tuple[int, str]], width: int) -> int:
