@@ -74,9 +74,10 @@ class Library:
 
     def start(self) -> None:
         """Reads what is at hand in the background. Raises ``SearchFailed``."""
-        self._noticed.update(self._search.at_hand())
+        known = frozenset(self._search.at_hand())
+        self._noticed.update(known)
         self.listings.start()
-        self._in_background(self._read_mirror(), "reading the mirror")
+        self._in_background(self._read_mirror(known), "reading the mirror")
 
     def stop(self) -> Deferred[None]:
         """Ends that; fires when no thread works on it any more."""
@@ -224,22 +225,26 @@ class Library:
         data = self._stored_text(number)
         return None if data is None else decode(data)
 
-    async def _read_mirror(self) -> None:
-        """Takes all texts of the mirror into the search."""
+    async def _read_mirror(self, known: frozenset[int]) -> None:
+        """Takes all texts of the mirror into the search, but for those that are ``known`` to it.
+
+        Also those that were asked for meanwhile: whoever is told that it is done finds them.
+        """
         if self._mirror is None:
             return
         files = await self.threads.run(lambda mirror: sorted(mirror.texts()), self._mirror)
-        new = [(number, path) for number, path in files if number not in self._noticed]
-        added = 0
+        new = [(number, path) for number, path in files if number not in known]
+        count = 0
         for at in range(0, len(new), _MIRRORED):
             read: list[int] = []
             texts = self._contents(new[at : at + _MIRRORED], read)
-            added += await self.threads.run(self._search.add_texts, texts)
+            await self.threads.run(self._search.add_texts, texts)
             self._noticed.update(read)
+            count += len(read)
             if self._stopped:
                 return
-        if added:
-            self.log.info("{count} texts of the mirror can be searched", count=added)
+        if count:
+            self.log.info("{count} texts of the mirror can be searched", count=count)
 
     def _contents(
         self, files: list[tuple[int, Path]], read: list[int]
