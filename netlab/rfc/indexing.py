@@ -51,10 +51,11 @@ class Indexing:
         try:
             self._search = search = Search(self._path)
             self._known = frozenset(search.at_hand())
-        except (ConfigurationError, SearchFailed) as error:
+            for part in range(PARTS):
+                self._processes.append(self._process(part))
+        except (ConfigurationError, SearchFailed, OSError) as error:
             self.why = str(error)
             return
-        self._processes = [self._process(part) for part in range(PARTS)]
         self._learning = Thread(target=self._learn, args=(search, entries), daemon=True)
         self._learning.start()
 
@@ -110,7 +111,8 @@ class Indexing:
             self.why = str(error)
 
     def _process(self, part: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "netlab.rfc.indexer"]
+        # -P: whatever lies in the current folder is none of its modules.
+        command = [sys.executable, "-P", "-m", "netlab.rfc.indexer"]
         return subprocess.Popen(
             [*command, part_path(self._path, part), self._folder],
             stdin=subprocess.PIPE,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -145,6 +146,19 @@ class IndexingTests(SynchronousTestCase):
         indexing.finish(lambda: None)
         self.assertIn("search index ", indexing.why)
         self.assertNotIn("Traceback", indexing.why)
+
+    def test_modules_of_others(self) -> None:
+        """What lies in the current folder is not imported."""
+        self.write(1)
+        (self.folder / "sqlite3.py").write_text("raise SystemExit('not this one')")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        indexing = self.put(1)
+        self.assertEqual((indexing.count, indexing.why), (1, ""))
+
+    def test_no_program(self) -> None:
+        self.patch(sys, "executable", str(self.folder / "python"))
+        self.assertIn("No such file", self.put(1).why)
 
     def test_killed(self) -> None:
         """What ends without a word is told, too."""
