@@ -83,9 +83,10 @@ class Indexing:
                 waiting()
             assert process.stderr is not None
             with process.stderr as stderr:
-                said = stderr.read().decode(errors="replace").strip()
+                lines = stderr.read().decode(errors="replace").strip().splitlines()
             if process.returncode:
-                self.why = self.why or said or f"its process ended with {process.returncode}"
+                said = lines[-1] if lines else f"its process ended with {process.returncode}"
+                self.why = self.why or said  # of a traceback, the last line says it
         self._processes = []
         if self._learning is not None:
             self._learning.join()
