@@ -16,7 +16,13 @@ import netlab
 ROOT = Path(netlab.__file__).resolve().parent
 SANS_IO = (
     *("netlab.framing", "netlab.errors", "netlab.target", "netlab.escaping", "netlab.impair"),
-    *("netlab.cache.policy", "netlab.rfc.names", "netlab.rfc.index", "netlab.fields"),
+    *(
+        "netlab.cache.policy",
+        "netlab.rfc.names",
+        "netlab.rfc.entries",
+        "netlab.rfc.index",
+        "netlab.fields",
+    ),
     *("netlab.datagram.pings", "netlab.datagram.roundtrips", "netlab.datagram.plot"),
     *("netlab.datagram.destination", "netlab.datagram.exchange"),
     *("netlab.ledger.packets", "netlab.ledger.pcapng", "netlab.ledger.records"),
@@ -45,6 +51,7 @@ NO_TWISTED = (
     *("netlab.cache.store", "netlab.rfc.terminal", "netlab.rfc.search", "netlab.rfc.freshness"),
     *("netlab.rfc.coding", "netlab.rfc.asking", "netlab.rfc.keeping", "netlab.rfc.direct"),
     *("netlab.rfc.proxied", "netlab.rfc.metadata", "netlab.rfc.mirroring", "netlab.rfc.records"),
+    "netlab.rfc.copying",
     *("netlab.rfc.pace", "netlab.rfc.places", "netlab.api.blocking", "netlab.api.caller"),
 )
 LONGEST = 600

@@ -5,22 +5,23 @@ For programs that have nothing else to do meanwhile; a server has ``netlab.http.
 
 from __future__ import annotations
 
-import http.client
+import re
+import select
 import socket
 import ssl
 import time
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from netlab.cache.policy.uris import resolve
 from netlab.errors import NetlabError, ProtocolError
 from netlab.escaping import escape
 from netlab.fields import Fields
-from netlab.rfc.coding import LONGEST, Unpacking, is_packed, unpacked, validated
+from netlab.rfc.answers import Answer, Reply
 from netlab.rfc.coding import asking as as_upstream_knows
+from netlab.rfc.coding import validated
 from netlab.rfc.freshness import is_upstream
 
 CONNECT = 10.0
@@ -31,8 +32,9 @@ WHOLE = 600.0
 """seconds that a whole answer may take."""
 
 _REDIRECTIONS = 5
-_PIECE = 1 << 16
+_PIECE = 1 << 18  # bytes: most documents come at once
 _REDIRECTING = (301, 302, 303, 307, 308)
+_TARGET = re.compile(r"[!-~]+", re.ASCII)
 
 
 class OutOfReach(NetlabError):
@@ -47,13 +49,8 @@ class NotThere(NetlabError):
     kind = "not_there"
 
 
-class Reply(NamedTuple):
-    """An answer: its head, and its content without any compression."""
-
-    status: int
-    reason: str
-    fields: Fields
-    content: bytes
+class _Gone(ConnectionError):
+    """The connection has ended before anything of an answer came."""
 
 
 @cache
@@ -75,22 +72,21 @@ class Asker:
         self._base = base
         self._connect_timeout = connect
         self._silence = silence
-        self._connection: http.client.HTTPConnection | None = None
+        self._sock: socket.socket | None = None
         self._whom: tuple[str, str] = ("", "")
         self._tls: ssl.SSLContext | None = None
         self._over = False
 
     def close(self) -> None:
         """Ends the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            sock.close()
 
     def break_off(self) -> None:
         """Ends what another thread waits for, which gets ``OutOfReach``; this is of no more use."""
         self._over = True
-        connection = self._connection
-        sock = None if connection is None else connection.sock
+        sock = self._sock
         if sock is not None:
             with suppress(OSError):  # it has ended already
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -120,79 +116,83 @@ class Asker:
     def _ask(self, uri: str, fields: Fields) -> Reply:
         parts = urlsplit(uri)
         whom = (parts.scheme, parts.netloc)
-        if whom != self._whom:
+        if whom != self._whom or not self._is_quiet():
             self.close()
             self._whom = whom
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
+            request = _request(parts, fields)
+            reused = self._sock is not None
             while True:
-                reused = self._connection is not None
-                connection = self._connection or self._connect(parts.scheme, parts.netloc)
+                sock = self._sock or self._connect(parts)
                 try:
-                    connection.request("GET", target, headers=dict(fields))
-                    response = connection.getresponse()
-                except (http.client.RemoteDisconnected, ConnectionError):
+                    sock.sendall(request)
+                    return self._receive(sock)
+                except ConnectionError:
                     self.close()
                     if not reused or self._over:
                         raise
-                    continue  # it was closed while nothing was asked: not an error
+                    reused = False  # it was closed while nothing was asked: not an error
                 except BaseException:
                     self.close()
                     raise
-                return self._read(response)
-        except (OSError, http.client.HTTPException, ValueError, ProtocolError) as error:
+        except (OSError, ValueError, ProtocolError) as error:
             raise OutOfReach(f"{_host(uri)}: {_why(error)}") from error
 
-    def _connect(self, scheme: str, authority: str) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection
-        if scheme == "https":
-            self._tls = self._tls or ssl.create_default_context()
-            connection = http.client.HTTPSConnection(
-                authority, timeout=self._connect_timeout, context=self._tls
-            )
-        else:
-            connection = http.client.HTTPConnection(authority, timeout=self._connect_timeout)
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
-        connection.sock.settimeout(self._silence)
-        self._connection = connection
-        return connection
+    def _is_quiet(self) -> bool:
+        """Whether nothing came that nobody asked for; the connection's end is that, too."""
+        return self._sock is None or not select.select([self._sock], [], [], 0)[0]
 
-    def _read(self, response: http.client.HTTPResponse) -> Reply:
-        until = time.monotonic() + WHOLE
-        pieces: list[bytes] = []
-        size = 0
+    def _connect(self, parts: SplitResult) -> socket.socket:
+        is_secure = parts.scheme == "https"
+        where = (parts.hostname or "", parts.port or (443 if is_secure else 80))
+        sock = socket.create_connection(where, self._connect_timeout)
         try:
-            fields = Fields.received(
-                (name.encode("latin-1"), value.encode("latin-1"))
-                for name, value in response.getheaders()
-            )
-            unpacking = Unpacking() if is_packed(fields) else None
-            while data := response.read(_PIECE):
-                size += len(data)
-                if size > LONGEST:
-                    raise ProtocolError(f"its answer has more than {LONGEST} bytes")
-                if time.monotonic() > until:
-                    raise TimeoutError
-                if unpacking is None:
-                    pieces.append(data)
-                else:
-                    pieces += unpacking.feed(data)
-            if response.length:  # of what was announced, some is missing
-                raise http.client.IncompleteRead(b"", response.length)
-            if unpacking is not None and response.status != 304:
-                pieces += unpacking.end()
-                fields = unpacked(fields)
+            if is_secure:
+                self._tls = self._tls or _tls()
+                sock = self._tls.wrap_socket(
+                    sock, server_hostname=where[0], suppress_ragged_eofs=False
+                )
+            sock.settimeout(self._silence)
         except BaseException:
-            response.close()
-            self.close()
+            sock.close()
             raise
-        if response.will_close:
+        self._sock = sock
+        return sock
+
+    def _receive(self, sock: socket.socket) -> Reply:
+        until = time.monotonic() + WHOLE
+        answer = Answer()
+        while not answer.complete:
+            clean = True
+            try:
+                data = sock.recv(_PIECE)
+            except ssl.SSLEOFError:  # it ended without a word
+                data, clean = b"", False
+            if data:
+                answer.feed(data)
+            elif answer.begun:
+                answer.end(clean=clean)
+            else:
+                raise _Gone
+            if time.monotonic() > until:
+                raise TimeoutError
+        if answer.is_last:
             self.close()
-        return Reply(response.status, response.reason, fields, b"".join(pieces))
+        return answer.reply()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _request(parts: SplitResult, fields: Fields) -> bytes:
+    """What is sent (RFC 9112, 3). Raises ``ValueError`` for what cannot be."""
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(parts.netloc)):
+        raise ValueError("a character that no address has")
+    head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode("ascii")
+    return head + fields.to_bytes() + b"\r\n"
 
 
 def _host(uri: str) -> str:
@@ -201,16 +201,14 @@ def _host(uri: str) -> str:
 
 def _why(error: Exception) -> str:
     """Why there is no answer, in words."""
-    if isinstance(error, http.client.RemoteDisconnected):
+    if isinstance(error, _Gone):
         return "it closes the connection without an answer"
     if isinstance(error, TimeoutError):
         return "it does not answer in time"
-    if isinstance(error, http.client.IncompleteRead):
-        return "its answer breaks off"
     if isinstance(error, ProtocolError):
         return str(error)
     if not isinstance(error, OSError):
-        return "what it answers is not HTTP"
+        return "that is no address"
     said = getattr(error, "verify_message", "") or error.strerror or str(error)
     said = escape(said[:1].lower() + said[1:], 120)
     if isinstance(error, ssl.SSLError):

@@ -29,7 +29,8 @@ CREATE TABLE texts (number INTEGER PRIMARY KEY, place INTEGER NOT NULL, digest B
     at_hand INTEGER NOT NULL);
 CREATE TABLE outdated (place INTEGER PRIMARY KEY);
 CREATE VIRTUAL TABLE bodies USING fts5(body, content = '', tokenize = 'porter unicode61');
-INSERT INTO bodies (bodies, rank) VALUES ('automerge', 16)
+INSERT INTO bodies (bodies, rank) VALUES ('automerge', 16);
+INSERT INTO bodies (bodies, rank) VALUES ('hashsize', 4194304)
 """
 
 

@@ -23,8 +23,9 @@ from netlab.errors import ConfigurationError
 from netlab.escaping import escape
 from netlab.rfc.asking import Asker, NotThere, OutOfReach
 from netlab.rfc.database import SearchFailed
+from netlab.rfc.entries import Entry
 from netlab.rfc.errata import Erratum, parse_errata
-from netlab.rfc.index import Entry, UnreadableListing, parse_index
+from netlab.rfc.index import UnreadableListing, parse_index
 from netlab.rfc.keeping import Keeping, Kept, NotAtHand
 from netlab.rfc.metadata import parse_metadata
 from netlab.rfc.names import Form, Listing, Name, Series

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from xml.parsers import expat
 
 from netlab.errors import RemoteProtocolError
 from netlab.escaping import escape
+from netlab.rfc.entries import MONTHS, Date, Entry, Index
 from netlab.rfc.names import Name, Series
 
 LONGEST = 64 << 20
@@ -25,10 +26,6 @@ LONGEST = 64 << 20
 
 _DEEPEST = 50  # elements within each other; an index has 5
 _NAMESPACES = ("https://www.rfc-editor.org/rfc-index", "http://www.rfc-editor.org/rfc-index", "")
-_MONTHS = (
-    *("", "January", "February", "March", "April", "May", "June", "July"),
-    *("August", "September", "October", "November", "December"),
-)
 _FORMATS = {"ascii": "txt", "text": "txt", "txt": "txt"}
 
 
@@ -38,127 +35,62 @@ class UnreadableListing(RemoteProtocolError):
     kind = "unreadable_listing"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Date:
-    """When a document was published; ``month`` and ``day`` are 0 where they are not known.
-
-    ``str()`` of it is for people: ``1 April 1998``, ``June 1999``.
-    """
-
-    year: int
-    month: int = 0
-    day: int = 0
-
-    def __str__(self) -> str:
-        parts = (str(self.day or ""), _MONTHS[self.month], str(self.year or ""))
-        return " ".join(filter(None, parts))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known about one RFC.
-
-    Relations to other RFCs are numbers in rising order. ``status`` is the present one, and
-    ``published_as`` the first, both as they are written ("PROPOSED STANDARD"). In
-    ``abstract`` an empty line is between paragraphs. ``is_also`` are the sub-series that
-    the RFC is in. What is not known is empty, ``pages`` then 0.
-    """
-
-    number: int
-    title: str
-    authors: tuple[str, ...] = ()
-    date: Date = Date(0)
-    status: str = ""
-    published_as: str = ""
-    stream: str = ""
-    area: str = ""
-    group: str = ""
-    pages: int = 0
-    keywords: tuple[str, ...] = ()
-    abstract: str = ""
-    obsoletes: tuple[int, ...] = ()
-    obsoleted_by: tuple[int, ...] = ()
-    updates: tuple[int, ...] = ()
-    updated_by: tuple[int, ...] = ()
-    see_also: tuple[Name, ...] = ()
-    is_also: tuple[Name, ...] = ()
-    formats: tuple[str, ...] = ()
-    draft: str = ""
-    doi: str = ""
-    errata_url: str = ""
-
-    @property
-    def name(self) -> Name:
-        """The name of the document."""
-        return Name(Series.RFC, self.number)
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """All documents: the entries by number, the numbers never issued, and the sub-series."""
-
-    entries: Mapping[int, Entry]
-    not_issued: frozenset[int]
-    members: Mapping[Name, tuple[int, ...]]
-
-    @property
-    def latest(self) -> int:
-        """The highest number that was issued."""
-        return max(self.entries)
-
-    def documents(self, name: Name) -> tuple[int, ...]:
-        """The numbers of the RFCs that ``name`` is: one, those of a sub-series, or none."""
-        if name.series is Series.RFC:
-            return (name.number,) if name.number in self.entries else ()
-        return self.members.get(Name(name.series, name.number), ())
-
-    def successors(self, number: int) -> tuple[int, ...]:
-        """The RFCs that now stand for ``number``: what obsoletes it, and what obsoletes that."""
-        found: set[int] = set()
-        seen = {number}
-        ahead = [number]
-        while ahead:
-            entry = self.entries.get(ahead.pop())
-            later = entry.obsoleted_by if entry else ()
-            if entry and not later:
-                found.add(entry.number)
-            ahead += [each for each in later if each not in seen]
-            seen.update(later)
-        return tuple(sorted(found - {number}))
-
-
 def parse_index(data: bytes) -> Index:
-    """The documents that ``data``, the bytes of ``rfc-index.xml``, lists.
+    """The documents that ``data``, the bytes of ``rfc-index.xml``, lists; see ``IndexReader``."""
+    reader = IndexReader()
+    reader.feed(data)
+    return reader.close()
+
+
+class IndexReader:
+    """Reads the bytes of ``rfc-index.xml``, a piece at a time.
 
     An entry without a readable number is left out; what an entry says is taken as far as
     it can be read. A relation that is told on one side only is completed on the other.
 
     Raises ``UnreadableListing`` for what is not a whole index with at least one RFC.
     """
-    if len(data) > LONGEST:
-        raise UnreadableListing(f"the index has {len(data)} bytes; at most {LONGEST} are taken")
-    reader = _Reader()
-    # The encoding is given, so that no codec that the document names is ever looked for.
-    parser = expat.ParserCreate("utf-8", " ")
-    parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = reader.doctype
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        what = expat.ErrorString(error.code)
-        raise UnreadableListing(
-            f"the index is broken at line {error.lineno}, column {error.offset + 1}: {what}"
-        ) from error
-    if not reader.entries:
-        raise UnreadableListing("the index lists no RFC")
-    return Index(
-        MappingProxyType(dict(sorted(_completed(reader.entries).items()))),
-        frozenset(reader.not_issued - reader.entries.keys()),
-        MappingProxyType(_members(reader)),
-    )
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._reader = reader = _Reader()
+        # The encoding is given, so that no codec that the document names is ever looked for.
+        self._parser = parser = expat.ParserCreate("utf-8", " ")
+        parser.buffer_text = True
+        parser.StartElementHandler = reader.start
+        parser.EndElementHandler = reader.end
+        parser.CharacterDataHandler = reader.text
+        parser.StartDoctypeDeclHandler = reader.doctype
+
+    def feed(self, data: bytes) -> list[Entry]:
+        """The entries that end in ``data``, as they are written, without what others tell."""
+        self._size += len(data)
+        if self._size > LONGEST:
+            raise UnreadableListing(f"the index has more than {LONGEST} bytes")
+        self._parse(data, False)
+        found, self._reader.found = self._reader.found, []
+        return found
+
+    def close(self) -> Index:
+        """All that was read."""
+        self._parse(b"", True)
+        reader = self._reader
+        if not reader.entries:
+            raise UnreadableListing("the index lists no RFC")
+        return Index(
+            MappingProxyType(dict(sorted(_completed(reader.entries).items()))),
+            frozenset(reader.not_issued - reader.entries.keys()),
+            MappingProxyType(_members(reader)),
+        )
+
+    def _parse(self, data: bytes, is_end: bool) -> None:
+        try:
+            self._parser.Parse(data, is_end)
+        except expat.ExpatError as error:
+            what = expat.ErrorString(error.code)
+            raise UnreadableListing(
+                f"the index is broken at line {error.lineno}, column {error.offset + 1}: {what}"
+            ) from error
 
 
 def _completed(entries: dict[int, Entry]) -> dict[int, Entry]:
@@ -223,10 +155,11 @@ class _Reader:
         self.entries: dict[int, Entry] = {}
         self.not_issued: set[int] = set()
         self.members: dict[Name, set[int]] = {}
+        self.found: list[Entry] = []  # that nobody has taken yet
         self._path: list[str] = []
         self._text: list[str] = []
         self.text = self._text.append
-        self._found: dict[str, list[str]] = {}
+        self._leaves: dict[str, list[str]] = {}
 
     def doctype(self, *_: object) -> None:
         raise UnreadableListing("the index has a document type, which an index never has")
@@ -242,7 +175,7 @@ class _Reader:
         if depth <= 3 or (depth == 4 and path[2] not in _LEAVES):
             self._text.clear()  # the text of a leaf is all text in it
             if depth == 2:
-                self._found = {}
+                self._leaves = {}
         elif depth > _DEEPEST:
             raise UnreadableListing(f"the index has more than {_DEEPEST} elements in each other")
 
@@ -261,9 +194,9 @@ class _Reader:
                 if leaf == "author/title":
                     leaf, text = "author/name", _EDITOR if text.lower() == "editor" else ""
                 if text:
-                    self._found.setdefault(leaf, []).append(text)
+                    self._leaves.setdefault(leaf, []).append(text)
         elif depth == 2 and path[1] in _ENTRIES:
-            self._entry(path[1], self._found)
+            self._entry(path[1], self._leaves)
         path.pop()
 
     def _entry(self, kind: str, found: dict[str, list[str]]) -> None:
@@ -275,7 +208,8 @@ class _Reader:
         elif kind == "rfc-not-issued-entry":
             self.not_issued.add(name.number)
         elif kind == "rfc-entry":
-            self.entries[name.number] = _make(name.number, found)
+            entry = self.entries[name.number] = _make(name.number, found)
+            self.found.append(entry)
 
 
 def _make(number: int, found: dict[str, list[str]]) -> Entry:
@@ -351,7 +285,7 @@ def _date(found: dict[str, list[str]]) -> Date:
 @lru_cache(1000)
 def _month(text: str) -> int:
     """The number of a month, of which ``text`` is the name or how it begins; else 0."""
-    return next((n for n, name in enumerate(_MONTHS) if text and name.startswith(text)), 0)
+    return next((n for n, name in enumerate(MONTHS) if text and name.startswith(text)), 0)
 
 
 def _authors(names: Iterable[str]) -> list[str]:
@@ -370,11 +304,15 @@ def _keyword(text: str) -> str:
     return " ".join((marked[1] if marked else text).split())
 
 
+_EMPTY = re.compile(r"\n[ \t\r]*\n")
+_BROKEN = re.compile(r"-(?<=[a-z]-)\s*\n\s*(?=[a-z])")  # a word with a hyphen
+
+
 def _paragraphs(texts: Iterable[str]) -> list[str]:
     """Each paragraph on one line, which records break anywhere, and without marks of nroff."""
     return [
-        " ".join(re.sub(r"(?<=[a-z]-)\s*\n\s*(?=[a-z])|\\%", "", part).split())
+        " ".join(_BROKEN.sub("-", part).replace("\\%", "").split())
         for text in texts
-        for part in re.split(r"\n[ \t\r]*\n", text)
+        for part in (_EMPTY.split(text) if "\n" in text else (text,))
         if part.strip()
     ]

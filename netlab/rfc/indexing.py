@@ -15,9 +15,8 @@ from threading import Thread
 
 from netlab.errors import ConfigurationError
 from netlab.rfc.database import SearchFailed
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.search import PARTS, Search, part_path
-from netlab.rfc.texts import text_number
 
 _OFTEN = 0.2  # seconds
 
@@ -25,8 +24,8 @@ _OFTEN = 0.2  # seconds
 class Indexing:
     """Takes texts of ``folder`` into the search in the file ``path``.
 
-    ``start`` comes first, and ``finish`` or ``stop`` at the end. What fails does not raise:
-    ``why`` says it then, in words.
+    ``start`` comes first, ``learn`` once, and ``finish`` or ``stop`` at the end. What fails
+    does not raise: ``why`` says it then, in words.
     """
 
     def __init__(self, folder: Path, path: Path) -> None:
@@ -46,23 +45,25 @@ class Indexing:
                 self._known = frozenset(self._search.at_hand())
         return len(self._known)
 
-    def start(self, entries: Iterable[Entry]) -> None:
-        """Begins; ``entries`` are all that is known of documents."""
+    def start(self) -> None:
+        """Begins."""
         try:
-            self._search = search = Search(self._path)
-            self._known = frozenset(search.at_hand())
+            self._search = Search(self._path)
+            self._known = frozenset(self._search.at_hand())
             for part in range(PARTS):
                 self._processes.append(self._process(part))
         except (ConfigurationError, SearchFailed, OSError) as error:
             self.why = str(error)
-            return
-        self._learning = Thread(target=self._learn, args=(search, entries), daemon=True)
-        self._learning.start()
 
-    def put(self, name: str, *, is_new: bool) -> None:
-        """The file ``name`` is there, and may be known unless it is new; or it is no text."""
-        number = text_number(name)
-        if number is None or not self._processes or not (is_new or number not in self._known):
+    def learn(self, entries: Iterable[Entry]) -> None:
+        """Takes in ``entries``, all that is known of documents, beside other work."""
+        if self._search is not None and not self.why:
+            self._learning = Thread(target=self._learn, args=(self._search, entries), daemon=True)
+            self._learning.start()
+
+    def put(self, number: int, *, is_new: bool) -> None:
+        """The text of RFC ``number`` is there, and may be known unless it is new; or it is 0."""
+        if not number or not self._processes or not (is_new or number not in self._known):
             return
         stdin = self._processes[number % PARTS].stdin
         assert stdin is not None

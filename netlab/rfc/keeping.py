@@ -35,7 +35,8 @@ from netlab.cache.store import Store, StoreFailed
 from netlab.errors import LocalProtocolError
 from netlab.escaping import escape
 from netlab.fields import Fields, format_date
-from netlab.rfc.asking import Asker, OutOfReach, Reply
+from netlab.rfc.answers import Reply
+from netlab.rfc.asking import Asker, OutOfReach
 from netlab.rfc.freshness import OPTIONS, amended
 
 _CACHED = Fields([("Cache-Control", "only-if-cached, max-stale")])

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from netlab.rfc.index import Entry, UnreadableListing
+from netlab.rfc.entries import Entry
+from netlab.rfc.index import UnreadableListing
 
 _DOC_ID = re.compile(r"\s*RFC\s*0{0,5}([1-9][0-9]{0,4})\s*", re.IGNORECASE | re.ASCII)
 

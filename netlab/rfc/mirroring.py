@@ -10,44 +10,28 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Lock, Thread
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from queue import SimpleQueue
+from threading import Event, Thread
 
-from netlab.escaping import escape
-from netlab.fields import Fields, parse_date, parse_entity_tag, parse_seconds
-from netlab.rfc.asking import Asker, NotThere, OutOfReach, Reply
+from netlab.rfc.asking import Asker, NotThere, OutOfReach
+from netlab.rfc.copying import MISSING, Came, Copier, File
+from netlab.rfc.entries import Entry
 from netlab.rfc.errata import parse_errata
-from netlab.rfc.freshness import DOCUMENT_LIFETIME
-from netlab.rfc.index import Index, UnreadableListing, parse_index
+from netlab.rfc.index import IndexReader, UnreadableListing
 from netlab.rfc.indexing import Indexing
 from netlab.rfc.names import Form, Listing
 from netlab.rfc.pace import Pace
-from netlab.rfc.records import Record, Records, search_of
+from netlab.rfc.records import Records, search_of
 
-_MISSING = "the upstream has no such file"
 _TRIES = 3  # for one file
+_PIECE = 512 << 10  # bytes of the index that are read at once: 40 ms
 _BATCH = 256  # files that get their names at once, or
 _OFTEN = 1.0  # as many as come in this many seconds
+_SOON = 0.1  # seconds, until more of the index is read
 _ENDING = 2.0  # seconds for the threads to see that it is over
-
-
-class _File(NamedTuple):
-    """A file to be fetched."""
-
-    name: str
-    uri: str
-
-
-class _Came(NamedTuple):
-    """What came of a file: a record, with the place where it lies if it is new; or why nothing."""
-
-    name: str
-    record: Record | None = None
-    place: Path | None = None
-    why: str = ""
 
 
 @dataclass
@@ -105,18 +89,17 @@ class Mirroring:
     ) -> None:
         self.report = Report()
         self._base = base
-        self._host = escape(urlsplit(base).netloc, 80)
         self._folder = folder
         self._forms = tuple(dict.fromkeys(forms))
         self._told = told
-        self._clock = clock
         self._pace = Pace(rest)
         self._askers = [Asker(base) for _ in range(jobs)]
         self._records = Records(folder)
+        self._copier = Copier(base, folder, self._records, self._pace, clock)
         self._indexing = Indexing(folder, search_of(folder))
-        self._came: deque[_Came] = deque()
+        self._ahead: SimpleQueue[File | None] = SimpleQueue()  # None: there are no more
+        self._came: deque[Came] = deque()
         self._ready = Event()  # there is a batch, or a thread has ended
-        self._taking = Lock()
 
     def close(self) -> None:
         """Lets go of the folder."""
@@ -134,11 +117,14 @@ class Mirroring:
             self.report.searchable = self._indexing.count
             progress(self.report)
 
-        index = self._index()
+        found = self._listing(Listing.INDEX)
+        if found is None:
+            where = " nor ".join(Listing.INDEX.urls(self._base))
+            raise NotThere(f"there is no index: it is neither at {where}")
         self._errata()
-        self._indexing.start(index.entries.values())
+        self._indexing.start()
         try:
-            self._copy(index, tell)
+            self._copy(*found, tell)
         except BaseException:
             self._indexing.stop()
             raise
@@ -147,37 +133,31 @@ class Mirroring:
         self.report.unsearched = self._indexing.why
         return self.report
 
-    def _copy(self, index: Index, tell: Callable[[], None]) -> None:
-        """Fetches the documents that are not there."""
-        files = list(self._wanted(index))
-        self.report.total += len(files)
-        wanted = []
-        for file in files:
-            if self._is_there(file.name):
-                self.report.kept += 1
-                self._indexing.put(file.name, is_new=False)
-            else:
-                wanted.append(file)
-        tell()
-        ahead = iter(wanted)
-        threads = [
-            Thread(target=self._work, args=(asker, ahead), daemon=True) for asker in self._askers
-        ]
+    def _copy(self, index: Came, data: bytes, tell: Callable[[], None]) -> None:
+        """Fetches the documents that are not there, while it reads the index, ``data``."""
+        planning = self._plan(index, data)
+        more = next(planning, False)  # if it is no index, nothing is asked for
+        threads = [Thread(target=self._work, args=(asker,), daemon=True) for asker in self._askers]
         for thread in threads:
             thread.start()
         try:
             while any(thread.is_alive() for thread in threads):
-                self._ready.wait(_OFTEN)
+                wait = _OFTEN if not more else 0.0 if self._ahead.empty() else _SOON
+                is_ready = self._ready.wait(wait)
                 self._ready.clear()
-                self._publish(self._taken())
+                if is_ready or not more:
+                    self._publish(self._taken())
+                more = more and next(planning, False)
                 tell()
+            for _ in planning:  # it ended before the index did
+                pass
         except BaseException:
             self._break_off(threads)
             raise
         self._publish(self._taken())
         self.report.why = self._pace.why
 
-    def _taken(self) -> list[_Came]:
+    def _taken(self) -> list[Came]:
         """What has come since the last time."""
         return [self._came.popleft() for _ in range(len(self._came))]
 
@@ -186,6 +166,7 @@ class Mirroring:
         self._pace.stop("interrupted")
         for asker in self._askers:
             asker.break_off()
+            self._ahead.put(None)
         until = time.monotonic() + _ENDING
         for thread in threads:
             thread.join(max(until - time.monotonic(), 0.0))
@@ -193,76 +174,76 @@ class Mirroring:
 
     # -- the listings
 
-    def _index(self) -> Index:
-        try:
-            data = self._listing(Listing.INDEX)
-            if data is None:
-                where = " nor ".join(Listing.INDEX.urls(self._base))
-                raise NotThere(f"there is no index: it is neither at {where}")
-            index = parse_index(data)
-        except UnreadableListing as error:
-            raise OutOfReach(f"{self._host}: {error}") from error
-        return index
-
-    def _errata(self) -> None:
-        try:
-            if self._listing(Listing.ERRATA, parse_errata) is None:
-                self._told(f"{self._host} has no {Listing.ERRATA}: the mirror has none either")
-        except (OutOfReach, UnreadableListing) as error:
-            self.report.failed.append((Listing.ERRATA.value, str(error)))
-
-    def _listing(
-        self, listing: Listing, check: Callable[[bytes], object] = parse_index
-    ) -> bytes | None:
-        """A listing, as it is in the folder now; ``None`` if the upstream has none.
-
-        One that ``check`` raises an error for does not get there.
-        """
+    def _listing(self, listing: Listing) -> tuple[Came, bytes] | None:
+        """What came of a listing, which is to be checked; ``None`` if the upstream has none."""
         for uri in listing.urls(self._base):
-            came = self._fetch(self._askers[0], _File(listing.value, uri), tries=1)
-            if came is None or came.why == _MISSING:
+            came = self._copier.fetch(self._askers[0], File(listing.value, uri), tries=1)
+            if came is None or came.why == MISSING:
                 continue
             if came.why:
                 raise OutOfReach(came.why)
-            data = (came.place or self._folder / listing.value).read_bytes()
-            check(data)
-            self.report.total += 1
-            self._publish([came])
-            return data
+            return came, Path(came.place or self._folder / listing.value).read_bytes()
         return None
+
+    def _take(self, listing: Came) -> None:
+        """A listing is a good one: now it gets into the folder."""
+        self.report.total += 1
+        self._publish([listing])
+
+    def _errata(self) -> None:
+        try:
+            found = self._listing(Listing.ERRATA)
+            if found is None:
+                host = self._copier.host
+                self._told(f"{host} has no {Listing.ERRATA}: the mirror has none either")
+                return
+            came, data = found
+            parse_errata(data)
+        except (OutOfReach, UnreadableListing) as error:
+            self.report.failed.append((Listing.ERRATA.value, str(error)))
+        else:
+            self._take(came)
 
     # -- the documents
 
-    def _wanted(self, index: Index) -> Iterator[_File]:
-        for entry in index.entries.values():
-            for form in self._forms:
-                # All have a record in JSON, which the index says of none.
-                if form is Form.JSON or form in entry.formats or not entry.formats:
-                    name = entry.name.to(form)
-                    yield _File(name.file_name, name.url(self._base))
-
-    def _is_there(self, name: str) -> bool:
-        record = self._valid(name)
-        return record is not None and record.asked > self._clock() - DOCUMENT_LIFETIME
-
-    def _valid(self, name: str) -> Record | None:
-        """The record of a file that is as it was when it came."""
-        record = self._records.get(name)
+    def _plan(self, listing: Came, data: bytes) -> Iterator[bool]:
+        """Reads the index, a piece at each step, and says what is to be fetched."""
+        reader = IndexReader()
         try:
-            size = os.stat(self._folder / name).st_size
-        except OSError:
-            return None
-        return record if record is not None and record.size == size else None
+            for at in range(0, len(data), _PIECE):
+                for entry in reader.feed(data[at : at + _PIECE]):
+                    self._want(entry)
+                yield True
+            index = reader.close()
+        except UnreadableListing as error:
+            raise OutOfReach(f"{self._copier.host}: {error}") from error
+        for _ in self._askers:
+            self._ahead.put(None)
+        self._take(listing)
+        self._indexing.learn(index.entries.values())
 
-    def _work(self, asker: Asker, files: Iterator[_File]) -> None:
+    def _want(self, entry: Entry) -> None:
+        for form in self._forms:
+            # All have a record in JSON, which the index says of none.
+            if form is Form.JSON or form in entry.formats or not entry.formats:
+                name = entry.name.to(form)
+                number = entry.number if form is Form.TXT else 0
+                file = File(name.file_name, name.url(self._base), number)
+                self.report.total += 1
+                if self._copier.has(file.name):
+                    self.report.kept += 1
+                    self._indexing.put(file.number, is_new=False)
+                else:
+                    self._ahead.put(file)
+
+    def _work(self, asker: Asker) -> None:
         """Fetches files until there are no more; in a thread."""
         try:
             while self._pace.wait():
-                with self._taking:
-                    file = next(files, None)
+                file = self._ahead.get()
                 if file is None:
                     break
-                came = self._fetch(asker, file, _TRIES)
+                came = self._copier.fetch(asker, file, _TRIES)
                 if came is not None:
                     self._came.append(came)
                     if len(self._came) >= _BATCH:
@@ -271,92 +252,25 @@ class Mirroring:
             asker.close()
             self._ready.set()
 
-    def _fetch(self, asker: Asker, file: _File, tries: int) -> _Came | None:
-        """What comes of a file; ``None`` if it ended meanwhile."""
-        record = self._valid(file.name)
-        tag = record.tag if record else ""
-        asking = Fields([("If-None-Match", tag)] if tag else [])
-        why = ""
-        for _ in range(tries):
-            if not self._pace.wait():
-                return None
-            try:
-                reply = asker.ask(file.uri, asking)
-            except OutOfReach as error:
-                if self._pace.over.is_set():
-                    return None
-                why = str(error)
-                self._pace.failed(why)
-                continue
-            if reply.status == 200 or (reply.status == 304 and record):
-                self._pace.succeeded()
-                return self._received(file, reply, record)
-            if reply.status in (404, 410):
-                self._pace.succeeded()
-                return _Came(file.name, why=_MISSING)
-            said = escape(f"{reply.status} {reply.reason}".strip(), 60)
-            why = f"{self._host} answers {said}"
-            self._pace.failed(why, _retry_after(reply, self._clock()))
-        return _Came(file.name, why=why)
-
-    def _received(self, file: _File, reply: Reply, record: Record | None) -> _Came:
-        tag = reply.fields.get("etag") or ""
-        if parse_entity_tag(tag) is None:
-            tag = ""
-        now = int(self._clock())
-        if reply.status == 304 and record:
-            return _Came(file.name, record._replace(asked=now, tag=tag or record.tag))
-        came = Record(file.name, len(reply.content), now, tag)
-        try:
-            if self._has(file.name, reply.content):
-                return _Came(file.name, came)
-            place = self._records.new / file.name
-            place.write_bytes(reply.content)
-        except OSError as error:
-            why = f"it cannot be written: {error.strerror or error}"
-            self._pace.stop(why)
-            return _Came(file.name, why=why)
-        return _Came(file.name, came, place)
-
-    def _has(self, name: str, content: bytes) -> bool:
-        """Whether ``content`` is what is in the folder under this name."""
-        place = self._folder / name
-        try:
-            return place.stat().st_size == len(content) and place.read_bytes() == content
-        except FileNotFoundError:
-            return False
-
-    def _publish(self, batch: list[_Came]) -> None:
+    def _publish(self, batch: list[Came]) -> None:
         """Gives names to the files that came, and writes that down."""
-        new = [came.place for came in batch if came.place is not None]
+        new = [came for came in batch if came.place]
         try:
             if new:
                 os.sync()  # once for all of them: a file gets its name when it is on the disk
-            for place in new:
-                if place.exists():  # else that was done before an interruption
-                    os.replace(place, self._folder / place.name)
+            for came in new:
+                with suppress(FileNotFoundError):  # that was done before an interruption
+                    os.replace(came.place, f"{self._folder}/{came.file.name}")
         except KeyboardInterrupt:
             self._came.extendleft(batch)
             raise
         self._records.add(came.record for came in batch if came.record is not None)
         for came in batch:
             if came.record is None:
-                self.report.failed.append((came.name, came.why))
+                self.report.failed.append((came.file.name, came.why))
                 continue
-            if came.place is None:
-                self.report.same += 1
-            else:
+            if came.place:
                 self.report.fetched += 1
-            self._indexing.put(came.name, is_new=came.place is not None)
-
-
-def _retry_after(reply: Reply, now: float) -> float | None:
-    """For how many seconds the upstream wants to be left alone (RFC 9110, 10.2.3)."""
-    value = reply.fields.get("retry-after")
-    if value is None:
-        return None
-    seconds = parse_seconds(value)
-    if seconds is not None:
-        return float(seconds)
-    until = parse_date(value, now)
-    return None if until is None else max(until - now, 0.0)
+            else:
+                self.report.same += 1
+            self._indexing.put(came.file.number, is_new=bool(came.place))

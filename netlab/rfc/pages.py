@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlencode
 
+from netlab.rfc.entries import Entry
 from netlab.rfc.errata import REJECTED, Erratum
-from netlab.rfc.index import Entry
 from netlab.rfc.markup import Child, Markup, escape, join, tag
 from netlab.rfc.names import Form, Name, Series
 from netlab.rfc.results import Hit, Results

@@ -14,10 +14,12 @@ import msgspec
 
 from netlab.escaping import escape
 from netlab.fields import Fields
-from netlab.rfc.asking import Asker, NotThere, OutOfReach, Reply
+from netlab.rfc.answers import Reply
+from netlab.rfc.asking import Asker, NotThere, OutOfReach
 from netlab.rfc.direct import About
+from netlab.rfc.entries import Date, Entry
 from netlab.rfc.errata import Erratum, parse_errata
-from netlab.rfc.index import Date, Entry, UnreadableListing
+from netlab.rfc.index import UnreadableListing
 from netlab.rfc.names import Form, Listing, Name, parse_name
 from netlab.rfc.pages import counted
 from netlab.rfc.queries import parse_query

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.snippets import count_found
 
 _WORDS = re.compile(r"[^\W_]+")

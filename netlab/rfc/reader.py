@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.markup import Child, Markup, escape, join, tag
 from netlab.rfc.pages import actions, banner, byline, link, page, size
 from netlab.rfc.pagination import indent_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 
 
 class Fragment(NamedTuple):

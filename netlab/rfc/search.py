@@ -26,7 +26,7 @@ import msgspec
 
 from netlab.rfc.bodies import Bodies, text_of
 from netlab.rfc.database import Database
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.names import NotAName, Series, parse_name
 from netlab.rfc.queries import UNSTEMMED, Query, parse_query
 from netlab.rfc.ranking import worth

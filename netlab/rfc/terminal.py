@@ -15,8 +15,8 @@ from textwrap import wrap
 import click
 
 from netlab.escaping import escape
+from netlab.rfc.entries import Entry
 from netlab.rfc.errata import Erratum
-from netlab.rfc.index import Entry
 from netlab.rfc.names import Name
 from netlab.rfc.pages import byline, counted, facts
 from netlab.rfc.results import Hit, Results

@@ -6,7 +6,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from netlab.rfc.index import Index, parse_index
+from netlab.rfc.entries import Index
+from netlab.rfc.index import parse_index
 from netlab.rfc.style import STYLE
 
 CLASSES = frozenset(re.findall(r"\.([a-z][a-z0-9-]*)", STYLE))

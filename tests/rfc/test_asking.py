@@ -7,9 +7,10 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-import netlab.rfc.asking as module
+import netlab.rfc.answers as module
 from netlab.fields import Fields
-from netlab.rfc.asking import Asker, OutOfReach, Reply, user_agent
+from netlab.rfc.answers import Reply
+from netlab.rfc.asking import Asker, OutOfReach, user_agent
 from tests.rfc.upstream import Answer, Upstream
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -114,7 +115,7 @@ class Failures(AskingCase):
         self.assertIn("closes the connection", self.answers(b""))
         for raw in (b"SSH-2.0-x\r\n", b"HTTP/1.1 abc\r\n\r\n", HEAD + b"X: " + b"y" * 70_000):
             self.assertIn("is not HTTP", self.answers(raw))
-        many = b"".join(b"X-%d: y\r\n" % n for n in range(200))
+        many = b"".join(b"X-%d: y\r\n" % n for n in range(201))
         self.assertIn("is not HTTP", self.answers(HEAD + many + b"\r\n"))
         self.answers(HEAD + b"X: \x1b[2J\r\nContent-Length: 0\r\n\r\n")
 

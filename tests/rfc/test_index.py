@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.rfc import index as module
-from netlab.rfc.index import Date, Entry, Index, UnreadableListing, parse_index
+from netlab.rfc.entries import Date, Entry, Index
+from netlab.rfc.index import UnreadableListing, parse_index
 from netlab.rfc.names import Name, Series
 from tests.rfc.support import index, index_data
 
@@ -218,7 +219,7 @@ class Refused(SynchronousTestCase):
 
     def test_too_long(self) -> None:
         self.patch(module, "LONGEST", 100)
-        self.assert_refused(wrapped(ONE, ONE), "at most 100 are taken")
+        self.assert_refused(wrapped(ONE, ONE), "more than 100 bytes")
 
     def test_deep(self) -> None:
         """A name is kept for each element that is open: not for any number of them."""

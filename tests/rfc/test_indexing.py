@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.indexing import Indexing
 from netlab.rfc.search import Search
 
@@ -30,7 +30,8 @@ class IndexingTests(SynchronousTestCase):
 
     def started(self) -> Indexing:
         indexing = Indexing(self.folder, self.path)
-        indexing.start(ENTRIES)
+        indexing.start()
+        indexing.learn(ENTRIES)
         self.addCleanup(indexing.stop)
         return indexing
 
@@ -38,7 +39,7 @@ class IndexingTests(SynchronousTestCase):
         """What has taken in these, and is at its end."""
         indexing = self.started()
         for number in numbers:
-            indexing.put(f"rfc{number}.txt", is_new=is_new)
+            indexing.put(number, is_new=is_new)
         indexing.finish(lambda: None)
         return indexing
 
@@ -67,10 +68,10 @@ class IndexingTests(SynchronousTestCase):
         self.write(*range(1, 8))
         indexing = self.started()
         for number in (1, 2, 3, 4):
-            indexing.put(f"rfc{number}.txt", is_new=True)
+            indexing.put(number, is_new=True)
             self.wait_for(indexing, number)
         for number in (5, 6, 7):
-            indexing.put(f"rfc{number}.txt", is_new=True)
+            indexing.put(number, is_new=True)
         indexing.finish(lambda: None)
         self.assertEqual((indexing.count, indexing.why), (7, ""))
         self.assertEqual(self.found("coffee"), [1, 2, 3, 4, 5, 6, 7])
@@ -83,7 +84,7 @@ class IndexingTests(SynchronousTestCase):
         indexing = self.started()
         for _ in range(10):
             for number in numbers:
-                indexing.put(f"rfc{number}.txt", is_new=True)
+                indexing.put(number, is_new=True)
         indexing.finish(lambda: told.append(None))
         self.assertEqual((indexing.count, indexing.why), (3000, ""))
 
@@ -99,8 +100,8 @@ class IndexingTests(SynchronousTestCase):
 
     def test_no_texts(self) -> None:
         indexing = self.started()
-        for name in ("rfc-index.xml", "rfc1.html", "rfc01.txt", "rfc9.txt"):  # 9 is not there
-            indexing.put(name, is_new=True)
+        for number in (0, 9):  # which is not there
+            indexing.put(number, is_new=True)
         indexing.finish(lambda: None)
         self.assertEqual((indexing.count, indexing.why), (0, ""))
 
@@ -109,10 +110,10 @@ class IndexingTests(SynchronousTestCase):
         self.write(*range(1, 101))
         indexing = self.started()
         for number in range(1, 51):
-            indexing.put(f"rfc{number}.txt", is_new=True)
+            indexing.put(number, is_new=True)
         self.wait_for(indexing, 50)
         for number in range(51, 101):
-            indexing.put(f"rfc{number}.txt", is_new=True)
+            indexing.put(number, is_new=True)
         indexing.stop()
         found = self.found("coffee")
         self.assertEqual(found[:50], list(range(1, 51)))
@@ -121,7 +122,7 @@ class IndexingTests(SynchronousTestCase):
 
     def test_never_started(self) -> None:
         indexing = Indexing(self.folder, self.path)
-        indexing.put("rfc1.txt", is_new=True)
+        indexing.put(1, is_new=True)
         indexing.stop()
         self.assertEqual((indexing.count, self.path.exists()), (0, False))
 
@@ -142,7 +143,7 @@ class IndexingTests(SynchronousTestCase):
         for each in (db, *self.folder.glob("search-texts2-*")):
             each.write_bytes(b"\xff" * each.stat().st_size)
         for number in (1, 2, 3):
-            indexing.put(f"rfc{number}.txt", is_new=True)
+            indexing.put(number, is_new=True)
         indexing.finish(lambda: None)
         self.assertIn("search index ", indexing.why)
         self.assertNotIn("Traceback", indexing.why)
@@ -168,7 +169,7 @@ class IndexingTests(SynchronousTestCase):
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
         for _ in range(3):
-            indexing.put("rfc1.txt", is_new=True)
+            indexing.put(1, is_new=True)
         indexing.finish(lambda: None)
         self.assertEqual(indexing.why, "its process ended with -9")
 

@@ -4,7 +4,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.rfc.index import Entry, UnreadableListing
+from netlab.rfc.entries import Entry
+from netlab.rfc.index import UnreadableListing
 from netlab.rfc.metadata import parse_metadata
 
 

@@ -4,12 +4,14 @@ import os
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import netlab.rfc.mirroring as module
 from netlab.errors import ConfigurationError
+from netlab.rfc import copying
 from netlab.rfc.asking import NotThere, OutOfReach
 from netlab.rfc.freshness import DOCUMENT_LIFETIME
 from netlab.rfc.mirroring import Mirroring, Report
@@ -132,9 +134,19 @@ class Whole(MirroringCase):
         self.patch(module, "_BATCH", 4)
         mirroring = self.mirroring()
         mirroring.run(lambda report: seen.append((report.done, report.total)))
-        self.assertEqual((seen[0], seen[-1]), ((2, FILES), (FILES, FILES)))
+        self.assertEqual(seen[-1], (FILES, FILES))
         self.assertGreaterEqual(len(seen), 3)
         self.assertEqual(seen, sorted(seen))
+
+    def test_an_index_in_pieces(self) -> None:
+        """What the first one names is asked for before the last one is read."""
+        self.patch(module, "_PIECE", 4000)
+        seen: list[int] = []
+        mirroring = self.mirroring()
+        report = mirroring.run(lambda report: seen.append(report.total))
+        self.assertEqual(report, report_of(fetched=FILES))
+        self.assertGreater(len(set(seen)), 2)
+        self.assertTrue(self.is_whole())
 
 
 class Listings(MirroringCase):
@@ -154,6 +166,10 @@ class Listings(MirroringCase):
         self.assertEqual((name, "no list" in why), ("errata.json", True))
         self.upstream.pages["/rfc-index.xml"] = b"<html>"
         self.assertIn("this is no index", str(self.assertRaises(OutOfReach, self.mirror)))
+        self.assertEqual((self.folder / "rfc-index.xml").read_bytes(), index_data())
+        self.patch(module, "_PIECE", 4000)
+        self.upstream.pages["/rfc-index.xml"] = index_data()[:-10]
+        self.assertIn("the index is broken", str(self.assertRaises(OutOfReach, self.mirror)))
         self.assertEqual((self.folder / "rfc-index.xml").read_bytes(), index_data())
         self.assertTrue((self.folder / "errata.json").read_bytes().startswith(b"["))
 
@@ -228,14 +244,13 @@ class Failures(MirroringCase):
         self.assertTrue(self.is_whole())
 
     def test_the_disk_is_full(self) -> None:
-        def writing(place: Path, content: bytes) -> int:
-            if place.name == "rfc793.txt":
+        def opening(place: str, mode: str) -> IO[Any]:
+            if mode == "wb" and place.endswith("/rfc793.txt"):
                 raise OSError(28, "No space left on device")
-            with place.open("wb") as file:
-                return file.write(content)
+            return open(place, mode)
 
-        self.patch(Path, "write_bytes", writing)
-        report = self.mirror(jobs=1)
+        with mock.patch.object(copying, "open", opening, create=True):
+            report = self.mirror(jobs=1)
         self.assertEqual(report.why, "it cannot be written: No space left on device")
         self.assertTrue(self.is_whole())
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.rfc import pages
+from netlab.rfc.entries import Date, Entry
 from netlab.rfc.errata import REJECTED, Erratum
-from netlab.rfc.index import Date, Entry
 from netlab.rfc.names import Name, Series, parse
 from netlab.rfc.results import Fragment, Hit, Results
 from netlab.rfc.style import STYLE_PATH

@@ -8,7 +8,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.rfc.asking import NotThere, OutOfReach
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.names import parse_name
 from netlab.rfc.proxied import Proxied, find
 from netlab.rfc.results import Fragment

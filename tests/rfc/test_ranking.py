@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.ranking import worth
 
 

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netlab.errors import ConfigurationError
 from netlab.rfc import search as module
 from netlab.rfc.database import SearchFailed
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.pagination import decode
 from netlab.rfc.search import Search
 from tests.rfc.support import index, text

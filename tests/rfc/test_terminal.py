@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.errors import ConfigurationError
+from netlab.rfc.entries import Entry
 from netlab.rfc.errata import REJECTED, Erratum
-from netlab.rfc.index import Entry
 from netlab.rfc.names import Name, Series
 from netlab.rfc.results import Fragment, Hit, Results
 from netlab.rfc.terminal import (

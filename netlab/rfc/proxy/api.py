@@ -8,7 +8,7 @@ import msgspec
 
 from netlab.http import Request, RequestError, Response
 from netlab.rfc.database import SearchFailed
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.names import Name, NotAName, Series, parse_name
 from netlab.transport import Log
 

@@ -17,7 +17,7 @@ from netlab.cache.store import Store, StoreFailed
 from netlab.fields import Fields
 from netlab.http import Request, Response
 from netlab.rfc.database import SearchFailed
-from netlab.rfc.index import Entry
+from netlab.rfc.entries import Entry
 from netlab.rfc.names import FORMATS, Form, Listing, Name, Series
 from netlab.rfc.pagination import decode
 from netlab.rfc.results import Results

@@ -17,8 +17,9 @@ from netlab.escaping import escape
 from netlab.fields import Fields
 from netlab.http import Request
 from netlab.rfc.database import SearchFailed
+from netlab.rfc.entries import Index
 from netlab.rfc.errata import Erratum, parse_errata
-from netlab.rfc.index import LONGEST, Index, UnreadableListing, parse_index
+from netlab.rfc.index import LONGEST, UnreadableListing, parse_index
 from netlab.rfc.names import Listing
 from netlab.rfc.search import Search
 from netlab.transport import Log

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from hashlib import blake2b
 from typing import NamedTuple
 
+from netlab.rfc.entries import Entry
 from netlab.rfc.errata import REJECTED
-from netlab.rfc.index import Entry
 from netlab.rfc.reader import reader_page
 from netlab.rfc.text import read
 
