@@ -10,7 +10,7 @@ import select
 import socket
 import ssl
 import time
-from contextlib import suppress
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import SplitResult, urlsplit
@@ -34,6 +34,8 @@ WHOLE = 600.0
 _REDIRECTIONS = 5
 _PIECE = 1 << 18  # bytes: most documents come at once
 _REDIRECTING = (301, 302, 303, 307, 308)
+_NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError)
+_FAILURES = (OSError, ValueError, ProtocolError)
 _TARGET = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -66,30 +68,40 @@ class Asker:
     """Asks the hosts of ``base``, a URL, one thing at a time; its connection stays open between.
 
     ``connect`` and ``silence`` are seconds: see ``CONNECT`` and ``SILENCE``.
+
+    ``ask`` waits for the answer. Who asks several at a time calls ``begin``, and ``proceed``
+    of those that ``wait`` returns, until there is an answer.
     """
 
     def __init__(self, base: str, *, connect: float = CONNECT, silence: float = SILENCE) -> None:
+        self.deadline = 0.0
+        """When ``proceed`` is to be called, though nothing has come: a ``time.monotonic``."""
         self._base = base
         self._connect_timeout = connect
         self._silence = silence
         self._sock: socket.socket | None = None
         self._whom: tuple[str, str] = ("", "")
         self._tls: ssl.SSLContext | None = None
-        self._over = False
+        # Of what is asked:
+        self._uri = ""
+        self._fields = Fields()
+        self._tag_is_ours = False
+        self._redirections = 0
+        self._request = b""
+        self._reused = False
+        self._until = 0.0
+        self._answer = Answer()
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection, and what is asked."""
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
 
-    def break_off(self) -> None:
-        """Ends what another thread waits for, which gets ``OutOfReach``; this is of no more use."""
-        self._over = True
-        sock = self._sock
-        if sock is not None:
-            with suppress(OSError):  # it has ended already
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    def fileno(self) -> int:
+        """The descriptor on which the answer comes."""
+        assert self._sock is not None
+        return self._sock.fileno()
 
     def ask(self, uri: str, fields: Fields | None = None) -> Reply:
         """The answer to a GET of ``uri``; of redirections those are followed that stay at home.
@@ -97,53 +109,104 @@ class Asker:
         A compressed answer comes unpacked, with the tag that it is stored under: see
         ``netlab.rfc.coding``. Raises ``OutOfReach``.
         """
-        fields, ours = as_upstream_knows(Fields() if fields is None else fields)
-        fields = fields.setting("Accept-Encoding", "gzip").setting("User-Agent", user_agent())
-        for _ in range(_REDIRECTIONS):
-            reply = self._ask(uri, fields)
-            to = reply.fields.get("location")
-            if reply.status not in _REDIRECTING or to is None:
-                if reply.status == 304 and ours:
-                    return reply._replace(fields=validated(reply.fields))
-                return reply
-            uri = resolve(uri, to)
-            if not is_upstream(self._base, uri):
-                raise OutOfReach(
-                    f"{_host(self._base)} sends to {escape(uri, 100)}, which is not its own"
-                )
-        raise OutOfReach(f"{_host(uri)} sends from one address to the next, without end")
+        try:
+            self.begin(uri, fields)
+            while True:
+                wait([self], WHOLE)
+                reply = self.proceed()
+                if reply is not None:
+                    return reply
+        except BaseException:
+            self.close()
+            raise
 
-    def _ask(self, uri: str, fields: Fields) -> Reply:
+    def begin(self, uri: str, fields: Fields | None = None) -> None:
+        """Asks, as ``ask`` does. It waits until the connection is there, if there is none.
+
+        Raises ``OutOfReach``.
+        """
+        fields, self._tag_is_ours = as_upstream_knows(Fields() if fields is None else fields)
+        self._fields = fields.adding(("Accept-Encoding", "gzip"), ("User-Agent", user_agent()))
+        self._redirections = 0
+        self._begin(uri)
+
+    def proceed(self) -> Reply | None:
+        """Takes what came; returns the answer when all of it has. Raises ``OutOfReach``."""
+        try:
+            reply = self._read()
+        except ConnectionError as error:
+            self.close()
+            if not self._reused or self._answer.begun:
+                raise self._out_of_reach(error) from error
+            self._reused = False
+            self._send()  # it was closed while nothing was asked: not an error
+            return None
+        except _FAILURES as error:
+            self.close()
+            raise self._out_of_reach(error) from error
+        if reply is None:
+            return None
+        to = reply.fields.get("location")
+        if reply.status not in _REDIRECTING or to is None:
+            if reply.status == 304 and self._tag_is_ours:
+                return reply._replace(fields=validated(reply.fields))
+            return reply
+        self._redirections += 1
+        if self._redirections == _REDIRECTIONS:
+            raise OutOfReach(f"{_host(self._uri)} sends from one address to the next, without end")
+        uri = resolve(self._uri, to)
+        if not is_upstream(self._base, uri):
+            raise OutOfReach(
+                f"{_host(self._base)} sends to {escape(uri, 100)}, which is not its own"
+            )
+        self._begin(uri)
+        return None
+
+    def _begin(self, uri: str) -> None:
+        self._uri = uri
         parts = urlsplit(uri)
         whom = (parts.scheme, parts.netloc)
         if whom != self._whom or not self._is_quiet():
             self.close()
             self._whom = whom
         try:
-            request = _request(parts, fields)
-            reused = self._sock is not None
-            while True:
-                sock = self._sock or self._connect(parts)
-                try:
-                    sock.sendall(request)
-                    return self._receive(sock)
-                except ConnectionError:
-                    self.close()
-                    if not reused or self._over:
-                        raise
-                    reused = False  # it was closed while nothing was asked: not an error
-                except BaseException:
-                    self.close()
-                    raise
-        except (OSError, ValueError, ProtocolError) as error:
-            raise OutOfReach(f"{_host(uri)}: {_why(error)}") from error
+            self._request = _request(parts, self._fields)
+        except ValueError as error:
+            raise self._out_of_reach(error) from error
+        self._reused = self._sock is not None
+        self._send()
 
     def _is_quiet(self) -> bool:
         """Whether nothing came that nobody asked for; the connection's end is that, too."""
-        return self._sock is None or not select.select([self._sock], [], [], 0)[0]
+        try:
+            return self._sock is None or self._sock.recv(1) is None
+        except _NOTHING_YET:
+            return True
+        except OSError:
+            return False
 
-    def _connect(self, parts: SplitResult) -> socket.socket:
-        is_secure = parts.scheme == "https"
+    def _send(self) -> None:
+        try:
+            sock = self._sock or self._connect()
+            self._answer = Answer()
+            now = time.monotonic()
+            self._until = now + WHOLE
+            self.deadline = now + self._silence
+            sock.sendall(self._request)
+        except ConnectionError as error:
+            self.close()
+            if not self._reused:
+                raise self._out_of_reach(error) from error
+            self._reused = False
+            self._send()
+        except _FAILURES as error:
+            self.close()
+            raise self._out_of_reach(error) from error
+
+    def _connect(self) -> socket.socket:
+        scheme, authority = self._whom
+        parts = urlsplit(f"//{authority}")
+        is_secure = scheme == "https"
         where = (parts.hostname or "", parts.port or (443 if is_secure else 80))
         sock = socket.create_connection(where, self._connect_timeout)
         try:
@@ -152,20 +215,24 @@ class Asker:
                 sock = self._tls.wrap_socket(
                     sock, server_hostname=where[0], suppress_ragged_eofs=False
                 )
-            sock.settimeout(self._silence)
+            sock.setblocking(False)
         except BaseException:
             sock.close()
             raise
         self._sock = sock
         return sock
 
-    def _receive(self, sock: socket.socket) -> Reply:
-        until = time.monotonic() + WHOLE
-        answer = Answer()
+    def _read(self) -> Reply | None:
+        sock, answer = self._sock, self._answer
+        assert sock is not None
         while not answer.complete:
             clean = True
             try:
                 data = sock.recv(_PIECE)
+            except _NOTHING_YET:
+                if time.monotonic() >= self.deadline:
+                    raise TimeoutError from None
+                return None
             except ssl.SSLEOFError:  # it ended without a word
                 data, clean = b"", False
             if data:
@@ -174,11 +241,33 @@ class Asker:
                 answer.end(clean=clean)
             else:
                 raise _Gone
-            if time.monotonic() > until:
+            now = time.monotonic()
+            if now >= self._until:
                 raise TimeoutError
+            self.deadline = min(now + self._silence, self._until)
         if answer.is_last:
             self.close()
         return answer.reply()
+
+    def _out_of_reach(self, error: Exception) -> OutOfReach:
+        return OutOfReach(f"{_host(self._uri)}: {_why(error)}")
+
+
+def wait(askers: Collection[Asker], seconds: float) -> list[Asker]:
+    """Those of some that ask of which ``proceed`` is to be called, at most ``seconds`` later."""
+    poll = select.poll()
+    by_number = {}
+    for asker in askers:
+        number = asker.fileno()
+        by_number[number] = asker
+        poll.register(number, select.POLLIN)
+    late = min([asker.deadline for asker in askers])
+    left = min(seconds, late - time.monotonic())
+    found = [by_number[number] for number, _ in poll.poll(max(left, 0.0) * 1000)]
+    now = time.monotonic()
+    if now < late:
+        return found
+    return [asker for asker in askers if asker in found or asker.deadline <= now]
 
 
 @cache

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 from netlab.escaping import escape
 from netlab.fields import Fields, parse_date, parse_entity_tag, parse_seconds
 from netlab.rfc.answers import Reply
-from netlab.rfc.asking import Asker, OutOfReach
+from netlab.rfc.asking import Asker, OutOfReach, wait
 from netlab.rfc.freshness import DOCUMENT_LIFETIME
 from netlab.rfc.pace import Pace
 from netlab.rfc.records import Record, Records
@@ -39,11 +41,20 @@ class Came(NamedTuple):
     why: str = ""
 
 
+@dataclass
+class _Job:
+    """A file that is asked for; ``left`` is how often it still may be."""
+
+    file: File
+    record: Record | None
+    left: int = 3
+
+
 class Copier:
     """Fetches files of the upstream at ``base`` for ``folder``, which ``records`` are of.
 
-    All threads that fetch share it, and ``pace``. ``clock`` is the time in seconds since
-    the epoch.
+    ``ahead`` are those to be fetched, ``jobs`` at a time, at that ``pace``. ``clock`` is the
+    time in seconds since the epoch.
     """
 
     def __init__(
@@ -52,48 +63,122 @@ class Copier:
         folder: Path,
         records: Records,
         pace: Pace,
+        *,
+        jobs: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.host = escape(urlsplit(base).netloc, 80)
         """The upstream's name, for people."""
+        self.ahead: deque[File] = deque()
         # Paths are strings here: making and joining those of pathlib is half of the work.
         self._folder = str(folder)
         self._new = str(records.new)
         self._records = records
         self._pace = pace
         self._clock = clock
+        self._idle = [Asker(base) for _ in range(jobs)]
+        self._busy: dict[Asker, _Job] = {}
+        self._again: deque[_Job] = deque()
+
+    def close(self) -> None:
+        """Ends all connections, and what is asked for."""
+        for asker in (*self._idle, *self._busy):
+            asker.close()
+        self._idle += self._busy
+        self._busy.clear()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is asked for, nor will be."""
+        return not self._busy and (self._pace.is_over or not (self.ahead or self._again))
 
     def has(self, name: str) -> bool:
         """Whether a file is as it was when it came, and was asked about not long ago."""
         record = self._valid(name)
         return record is not None and record.asked > self._clock() - DOCUMENT_LIFETIME
 
-    def fetch(self, asker: Asker, file: File, tries: int) -> Came | None:
-        """What comes of a file; ``None`` if all was ended meanwhile."""
-        record = self._valid(file.name)
-        asking = Fields([("If-None-Match", record.tag)]) if record and record.tag else _NOTHING
-        why = ""
-        for _ in range(tries):
-            if not self._pace.wait():
-                return None
+    def fetch(self, file: File) -> Came:
+        """What comes of a file that all wait for; it is asked for once."""
+        job = _Job(file, self._valid(file.name), 1)
+        try:
+            reply = self._idle[-1].ask(file.uri, _asking(job.record))
+        except OutOfReach as error:
+            return Came(file, why=str(error))
+        return self._answered(job, reply) or Came(file, why=self._said(reply))
+
+    def work(self, seconds: float) -> list[Came]:
+        """Goes on for that time, or until something has come; returns what has."""
+        came: list[Came] = []
+        while self._idle and not self._pace.left and self._next(came):
+            pass
+        if self._idle and self._pace.left and not self._pace.is_over:
+            seconds = min(seconds, self._pace.left)
+        if not self._busy:
+            if not came and not self.is_done:
+                time.sleep(seconds)  # it is rested
+            return came
+        for asker in wait(self._busy, 0.0 if came else seconds):
+            job = self._busy[asker]
             try:
-                reply = asker.ask(file.uri, asking)
+                reply = asker.proceed()
             except OutOfReach as error:
-                if self._pace.over.is_set():
-                    return None
-                why = str(error)
-                self._pace.failed(why)
+                self._idle.append(asker)
+                del self._busy[asker]
+                self._failed(job, str(error), None, came)
                 continue
-            if reply.status == 200 or (reply.status == 304 and record):
-                self._pace.succeeded()
-                return self._received(file, reply, record)
-            if reply.status in (404, 410):
-                self._pace.succeeded()
-                return Came(file, why=MISSING)
-            said = escape(f"{reply.status} {reply.reason}".strip(), 60)
-            why = f"{self.host} answers {said}"
-            self._pace.failed(why, _retry_after(reply, self._clock()))
-        return Came(file, why=why)
+            if reply is not None:
+                self._idle.append(asker)
+                del self._busy[asker]
+                found = self._answered(job, reply)
+                if found is not None:
+                    came.append(found)
+                else:
+                    wait_for = _retry_after(reply, self._clock())
+                    self._failed(job, self._said(reply), wait_for, came)
+        return came
+
+    def _next(self, came: list[Came]) -> bool:
+        """Asks for one more file, if there is one."""
+        if self._pace.is_over:
+            return False
+        if self._again:
+            job = self._again.popleft()
+        elif self.ahead:
+            file = self.ahead.popleft()
+            job = _Job(file, self._valid(file.name))
+        else:
+            return False
+        asker = self._idle.pop()
+        try:
+            asker.begin(job.file.uri, _asking(job.record))
+        except OutOfReach as error:
+            self._idle.append(asker)
+            self._failed(job, str(error), None, came)
+        else:
+            self._busy[asker] = job
+        return True
+
+    def _failed(self, job: _Job, why: str, seconds: float | None, came: list[Came]) -> None:
+        """It is asked for again, after a rest: of that many seconds, if the upstream says so."""
+        self._pace.failed(why, seconds)
+        job.left -= 1
+        if job.left:
+            self._again.append(job)
+        else:
+            came.append(Came(job.file, why=why))
+
+    def _said(self, reply: Reply) -> str:
+        return f"{self.host} answers {escape(f'{reply.status} {reply.reason}'.strip(), 60)}"
+
+    def _answered(self, job: _Job, reply: Reply) -> Came | None:
+        """What came, by an answer; ``None`` if that is none."""
+        if reply.status == 200 or (reply.status == 304 and job.record):
+            self._pace.succeeded()
+            return self._received(job.file, reply, job.record)
+        if reply.status in (404, 410):
+            self._pace.succeeded()
+            return Came(job.file, why=MISSING)
+        return None
 
     def _received(self, file: File, reply: Reply, record: Record | None) -> Came:
         tag = reply.fields.get("etag") or ""
@@ -133,6 +218,10 @@ class Copier:
             return False
         with open(f"{self._folder}/{name}", "rb") as old:
             return old.read() == content
+
+
+def _asking(record: Record | None) -> Fields:
+    return Fields([("If-None-Match", record.tag)]) if record and record.tag else _NOTHING
 
 
 def _retry_after(reply: Reply, now: float) -> float | None:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Event, Thread
 
-from netlab.rfc.asking import Asker, NotThere, OutOfReach
+from netlab.rfc.asking import NotThere, OutOfReach
 from netlab.rfc.copying import MISSING, Came, Copier, File
 from netlab.rfc.entries import Entry
 from netlab.rfc.errata import parse_errata
@@ -26,12 +23,9 @@ from netlab.rfc.names import Form, Listing
 from netlab.rfc.pace import Pace
 from netlab.rfc.records import Records, search_of
 
-_TRIES = 3  # for one file
-_PIECE = 512 << 10  # bytes of the index that are read at once: 40 ms
+_PIECE = 64 << 10  # bytes of the index that are read at once: 5 ms
 _BATCH = 256  # files that get their names at once, or
 _OFTEN = 1.0  # as many as come in this many seconds
-_SOON = 0.1  # seconds, until more of the index is read
-_ENDING = 2.0  # seconds for the threads to see that it is over
 
 
 @dataclass
@@ -93,18 +87,14 @@ class Mirroring:
         self._forms = tuple(dict.fromkeys(forms))
         self._told = told
         self._pace = Pace(rest)
-        self._askers = [Asker(base) for _ in range(jobs)]
         self._records = Records(folder)
-        self._copier = Copier(base, folder, self._records, self._pace, clock)
+        self._copier = Copier(base, folder, self._records, self._pace, jobs=jobs, clock=clock)
         self._indexing = Indexing(folder, search_of(folder))
-        self._ahead: SimpleQueue[File | None] = SimpleQueue()  # None: there are no more
-        self._came: deque[Came] = deque()
-        self._ready = Event()  # there is a batch, or a thread has ended
+        self._came: list[Came] = []
 
     def close(self) -> None:
         """Lets go of the folder."""
-        for asker in self._askers:
-            asker.close()
+        self._copier.close()
         self._records.close()
 
     def run(self, progress: Callable[[Report], None] = lambda _: None) -> Report:
@@ -137,48 +127,36 @@ class Mirroring:
         """Fetches the documents that are not there, while it reads the index, ``data``."""
         planning = self._plan(index, data)
         more = next(planning, False)  # if it is no index, nothing is asked for
-        threads = [Thread(target=self._work, args=(asker,), daemon=True) for asker in self._askers]
-        for thread in threads:
-            thread.start()
+        tell()
+        told = time.monotonic()
         try:
-            while any(thread.is_alive() for thread in threads):
-                wait = _OFTEN if not more else 0.0 if self._ahead.empty() else _SOON
-                is_ready = self._ready.wait(wait)
-                self._ready.clear()
-                if is_ready or not more:
-                    self._publish(self._taken())
-                more = more and next(planning, False)
-                tell()
-            for _ in planning:  # it ended before the index did
-                pass
+            while not self._copier.is_done or more:
+                came = self._copier.work(0.0 if more else _OFTEN)
+                self._came += came
+                if more and not (came and self._copier.ahead):
+                    more = next(planning, False)
+                now = time.monotonic()
+                if len(self._came) >= _BATCH or now - told >= _OFTEN:
+                    told = now
+                    self._publish()
+                    tell()
         except BaseException:
-            self._break_off(threads)
+            self._copier.close()
+            for _ in planning:  # of an interruption it is told how much is left
+                pass
+            self._came = [came for came in self._came if not came.why]
+            self._publish()
             raise
-        self._publish(self._taken())
+        self._publish()
         self.report.why = self._pace.why
-
-    def _taken(self) -> list[Came]:
-        """What has come since the last time."""
-        return [self._came.popleft() for _ in range(len(self._came))]
-
-    def _break_off(self, threads: list[Thread]) -> None:
-        """Ends the threads, and gives names to what they brought until then."""
-        self._pace.stop("interrupted")
-        for asker in self._askers:
-            asker.break_off()
-            self._ahead.put(None)
-        until = time.monotonic() + _ENDING
-        for thread in threads:
-            thread.join(max(until - time.monotonic(), 0.0))
-        self._publish([came for came in self._taken() if not came.why])
 
     # -- the listings
 
     def _listing(self, listing: Listing) -> tuple[Came, bytes] | None:
         """What came of a listing, which is to be checked; ``None`` if the upstream has none."""
         for uri in listing.urls(self._base):
-            came = self._copier.fetch(self._askers[0], File(listing.value, uri), tries=1)
-            if came is None or came.why == MISSING:
+            came = self._copier.fetch(File(listing.value, uri))
+            if came.why == MISSING:
                 continue
             if came.why:
                 raise OutOfReach(came.why)
@@ -188,7 +166,8 @@ class Mirroring:
     def _take(self, listing: Came) -> None:
         """A listing is a good one: now it gets into the folder."""
         self.report.total += 1
-        self._publish([listing])
+        self._came.append(listing)
+        self._publish()
 
     def _errata(self) -> None:
         try:
@@ -217,8 +196,6 @@ class Mirroring:
             index = reader.close()
         except UnreadableListing as error:
             raise OutOfReach(f"{self._copier.host}: {error}") from error
-        for _ in self._askers:
-            self._ahead.put(None)
         self._take(listing)
         self._indexing.learn(index.entries.values())
 
@@ -234,36 +211,17 @@ class Mirroring:
                     self.report.kept += 1
                     self._indexing.put(file.number, is_new=False)
                 else:
-                    self._ahead.put(file)
+                    self._copier.ahead.append(file)
 
-    def _work(self, asker: Asker) -> None:
-        """Fetches files until there are no more; in a thread."""
-        try:
-            while self._pace.wait():
-                file = self._ahead.get()
-                if file is None:
-                    break
-                came = self._copier.fetch(asker, file, _TRIES)
-                if came is not None:
-                    self._came.append(came)
-                    if len(self._came) >= _BATCH:
-                        self._ready.set()
-        finally:
-            asker.close()
-            self._ready.set()
-
-    def _publish(self, batch: list[Came]) -> None:
+    def _publish(self) -> None:
         """Gives names to the files that came, and writes that down."""
-        new = [came for came in batch if came.place]
-        try:
-            if new:
-                os.sync()  # once for all of them: a file gets its name when it is on the disk
-            for came in new:
-                with suppress(FileNotFoundError):  # that was done before an interruption
-                    os.replace(came.place, f"{self._folder}/{came.file.name}")
-        except KeyboardInterrupt:
-            self._came.extendleft(batch)
-            raise
+        new = [came for came in self._came if came.place]
+        if new:
+            os.sync()  # once for all of them: a file gets its name when it is on the disk
+        for came in new:
+            with suppress(FileNotFoundError):  # that was done before an interruption
+                os.replace(came.place, f"{self._folder}/{came.file.name}")
+        batch, self._came = self._came, []
         self._records.add(came.record for came in batch if came.record is not None)
         for came in batch:
             if came.record is None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import socket
-import threading
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -155,31 +154,3 @@ class Failures(AskingCase):
         asker = Asker(uri, connect=5.0)
         self.upstream.pages["/"] = b""
         self.assertIn("TLS failed", str(self.assertRaises(OutOfReach, asker.ask, uri)))
-
-    def test_broken_off(self) -> None:
-        came = threading.Event()
-        go = threading.Event()
-        self.addCleanup(go.set)
-
-        def slow(_asked: object) -> Answer:
-            came.set()
-            go.wait(5)
-            return Answer(b"tea")
-
-        self.upstream.pages["/rfc/x"] = slow
-        failed: list[Exception] = []
-
-        def ask() -> None:
-            try:
-                self.ask()
-            except OutOfReach as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=ask)
-        thread.start()
-        self.assertTrue(came.wait(5))
-        self.asker.break_off()
-        thread.join(5)
-        self.assertFalse(thread.is_alive())
-        self.assertEqual(len(failed), 1)
-        self.assertEqual(len(self.upstream.asked), 1)

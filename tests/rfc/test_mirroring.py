@@ -12,8 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 import netlab.rfc.mirroring as module
 from netlab.errors import ConfigurationError
 from netlab.rfc import copying
-from netlab.rfc.asking import NotThere, OutOfReach
+from netlab.rfc.asking import Asker, NotThere, OutOfReach
+from netlab.rfc.entries import Index
 from netlab.rfc.freshness import DOCUMENT_LIFETIME
+from netlab.rfc.index import IndexReader
 from netlab.rfc.mirroring import Mirroring, Report
 from netlab.rfc.names import Form
 from tests.rfc.support import index_data
@@ -141,11 +143,21 @@ class Whole(MirroringCase):
     def test_an_index_in_pieces(self) -> None:
         """What the first one names is asked for before the last one is read."""
         self.patch(module, "_PIECE", 4000)
-        seen: list[int] = []
-        mirroring = self.mirroring()
-        report = mirroring.run(lambda report: seen.append(report.total))
-        self.assertEqual(report, report_of(fetched=FILES))
-        self.assertGreater(len(set(seen)), 2)
+        steps: list[str] = []
+
+        def close(reader: IndexReader) -> Index:
+            steps.append("read")
+            return read(reader)
+
+        def begin(asker: Asker, *arguments: Any) -> None:
+            steps.append("asked")
+            begun(asker, *arguments)
+
+        read, begun = IndexReader.close, Asker.begin
+        self.patch(IndexReader, "close", close)
+        self.patch(Asker, "begin", begin)
+        self.assertEqual(self.mirror(), report_of(fetched=FILES))
+        self.assertGreaterEqual(steps.index("read"), 3 + 4)  # the listings, and each connection
         self.assertTrue(self.is_whole())
 
 
@@ -262,25 +274,25 @@ class Failures(MirroringCase):
 class Interrupted(MirroringCase):
     def test_what_came_is_kept(self) -> None:
         """Ctrl-C while one answer is waited for, and others have come."""
-        slow, go = threading.Event(), threading.Event()
+        go = threading.Event()
         self.addCleanup(go.set)
 
         def wait(_asked: Asked) -> Answer:
-            slow.set()
             go.wait(10)
             return Answer(b"tea")
 
         whole = self.upstream.pages["/rfc/rfc793.txt"]
         self.upstream.pages["/rfc/rfc793.txt"] = wait
         mirroring = self.mirroring(jobs=1)
+        copier = mirroring._copier
+        work = copier.work
 
-        def interrupted(timeout: float | None = None) -> bool:
-            if slow.is_set():
+        def interrupted(seconds: float) -> list[copying.Came]:
+            if self.upstream.paths[-1] == "/rfc/rfc793.txt":
                 raise KeyboardInterrupt
-            return waited(0.01)
+            return work(min(seconds, 0.01))
 
-        waited = mirroring._ready.wait
-        self.patch(mirroring._ready, "wait", interrupted)
+        self.patch(copier, "work", interrupted)
         self.assertRaises(KeyboardInterrupt, mirroring.run)
         report = mirroring.report
         mirroring.close()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import threading
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.rfc.pace import Pace
@@ -11,23 +9,15 @@ class PaceCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = 100.0
         self.pace = Pace(1.0, clock=lambda: self.now)
-        self.rests: list[float] = []
-
-        def wait(seconds: float) -> bool:
-            self.rests.append(seconds)
-            self.now += seconds
-            return False
-
-        self.patch(self.pace.over, "wait", wait)
 
     def rest(self) -> float:
         """How long is rested now."""
-        self.rests.clear()
-        self.pace.wait()
-        return sum(self.rests)
+        left = self.pace.left
+        self.now += left
+        return left
 
     def test_no_rest(self) -> None:
-        self.assertTrue(self.pace.wait())
+        self.assertEqual((self.rest(), self.pace.is_over), (0, False))
         self.pace.succeeded()
         self.assertEqual(self.rest(), 0)
 
@@ -37,9 +27,9 @@ class PaceCase(SynchronousTestCase):
             self.pace.failed("oh")
             found.append(self.rest())
         self.assertEqual(found, [1, 2, 4, 8, 16])
-        self.assertFalse(self.pace.over.is_set())
+        self.assertFalse(self.pace.is_over)
         self.pace.failed("oh")
-        self.assertFalse(self.pace.wait())
+        self.assertTrue(self.pace.is_over)
         self.assertEqual(self.pace.why, "6 times in a row: oh")
 
     def test_success(self) -> None:
@@ -59,19 +49,16 @@ class PaceCase(SynchronousTestCase):
         self.pace.failed("oh", 0.0)
         self.assertEqual(self.rest(), 2)
 
+    def test_asked_to_wait_while_it_rests(self) -> None:
+        self.pace.failed("oh")
+        self.pace.failed("oh", 20.0)
+        self.assertEqual(self.rest(), 20)
+
     def test_asked_to_wait_too_long(self) -> None:
         self.pace.failed("x answers 503", 3600.0)
-        self.assertFalse(self.pace.wait())
         self.assertEqual(self.pace.why, "x answers 503, and asks to come again in 3600 seconds")
 
-
-class Stopping(SynchronousTestCase):
-    def test_it_wakes_those_who_rest(self) -> None:
-        pace = Pace(60.0)
-        pace.failed("oh")
-        found: list[bool] = []
-        thread = threading.Thread(target=lambda: found.append(pace.wait()))
-        thread.start()
-        pace.stop("enough")
-        thread.join(5)
-        self.assertEqual((found, pace.why), ([False], "enough"))
+    def test_the_first_reason(self) -> None:
+        self.pace.stop("enough")
+        self.pace.stop("more than enough")
+        self.assertEqual((self.pace.is_over, self.pace.why), (True, "enough"))
