@@ -84,7 +84,7 @@ class Asker:
         self._tls: ssl.SSLContext | None = None
         # Of what is asked:
         self._uri = ""
-        self._fields = Fields()
+        self._lines = b""
         self._tag_is_ours = False
         self._redirections = 0
         self._request = b""
@@ -125,8 +125,10 @@ class Asker:
 
         Raises ``OutOfReach``.
         """
-        fields, self._tag_is_ours = as_upstream_knows(Fields() if fields is None else fields)
-        self._fields = fields.adding(("Accept-Encoding", "gzip"), ("User-Agent", user_agent()))
+        self._lines, self._tag_is_ours = _usual(), False
+        if fields is not None:
+            fields, self._tag_is_ours = as_upstream_knows(fields)
+            self._lines += fields.to_bytes()
         self._redirections = 0
         self._begin(uri)
 
@@ -170,7 +172,7 @@ class Asker:
             self.close()
             self._whom = whom
         try:
-            self._request = _request(parts, self._fields)
+            self._request = _request(parts, self._lines)
         except ValueError as error:
             raise self._out_of_reach(error) from error
         self._reused = self._sock is not None
@@ -275,13 +277,19 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _request(parts: SplitResult, fields: Fields) -> bytes:
+@cache
+def _usual() -> bytes:
+    """What all requests say."""
+    return Fields([("Accept-Encoding", "gzip"), ("User-Agent", user_agent())]).to_bytes()
+
+
+def _request(parts: SplitResult, lines: bytes) -> bytes:
     """What is sent (RFC 9112, 3). Raises ``ValueError`` for what cannot be."""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not (_TARGET.fullmatch(target) and _TARGET.fullmatch(parts.netloc)):
         raise ValueError("a character that no address has")
     head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode("ascii")
-    return head + fields.to_bytes() + b"\r\n"
+    return head + lines + b"\r\n"
 
 
 def _host(uri: str) -> str:

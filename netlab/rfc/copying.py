@@ -21,7 +21,6 @@ from netlab.rfc.records import Record, Records
 
 MISSING = "the upstream has no such file"
 """Why a file did not come that is not there."""
-_NOTHING = Fields()
 
 
 class File(NamedTuple):
@@ -73,6 +72,7 @@ class Copier:
         # Paths are strings here: making and joining those of pathlib is half of the work.
         self._folder = str(folder)
         self._new = str(records.new)
+        self._names = set(os.listdir(folder))  # what lies there when this begins
         self._records = records
         self._pace = pace
         self._clock = clock
@@ -214,14 +214,14 @@ class Copier:
 
     def _is_there(self, name: str, content: bytes) -> bool:
         """Whether ``content`` is what is in the folder under this name."""
-        if self._size(name) != len(content):
+        if name not in self._names or self._size(name) != len(content):
             return False
         with open(f"{self._folder}/{name}", "rb") as old:
             return old.read() == content
 
 
-def _asking(record: Record | None) -> Fields:
-    return Fields([("If-None-Match", record.tag)]) if record and record.tag else _NOTHING
+def _asking(record: Record | None) -> Fields | None:
+    return Fields([("If-None-Match", record.tag)]) if record and record.tag else None
 
 
 def _retry_after(reply: Reply, now: float) -> float | None:

@@ -7,6 +7,7 @@ is on the disk. Texts are taken into the search while others come.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -125,7 +126,7 @@ class Mirroring:
 
     def _copy(self, index: Came, data: bytes, tell: Callable[[], None]) -> None:
         """Fetches the documents that are not there, while it reads the index, ``data``."""
-        planning = self._plan(index, data)
+        planning = _Undisturbed(self._plan(index, data))
         more = next(planning, False)  # if it is no index, nothing is asked for
         tell()
         told = time.monotonic()
@@ -167,7 +168,6 @@ class Mirroring:
         """A listing is a good one: now it gets into the folder."""
         self.report.total += 1
         self._came.append(listing)
-        self._publish()
 
     def _errata(self) -> None:
         try:
@@ -232,3 +232,20 @@ class Mirroring:
             else:
                 self.report.same += 1
             self._indexing.put(came.file.number, is_new=bool(came.place))
+
+
+class _Undisturbed:
+    """An iterator of which each step is whole: Ctrl-C comes between two of them."""
+
+    def __init__(self, steps: Iterator[bool]) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Iterator[bool]:
+        return self
+
+    def __next__(self) -> bool:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return next(self._steps)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
