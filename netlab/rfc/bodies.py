@@ -44,13 +44,13 @@ class Text(NamedTuple):
 
 def text_of(number: int, data: bytes) -> Text:
     """The text of a document, of the bytes that are served."""
-    return Text(number, sha256(data).digest(), _words_of(data))
+    return Text(number, sha256(data).digest(), plain(data))
 
 
-def _words_of(data: bytes) -> str:
+def plain(data: bytes) -> str:
     """A text in which the same words are found as in what ``decode`` gives, in less time.
 
-    Control characters part words; only overstruck ones need to be looked at.
+    Control characters, which part words, are still in it; what is overstruck is not.
     """
     if b"\b" not in data and b"\r" not in data:
         try:

@@ -29,7 +29,6 @@ from netlab.rfc.index import UnreadableListing, parse_index
 from netlab.rfc.keeping import Keeping, Kept, NotAtHand
 from netlab.rfc.metadata import parse_metadata
 from netlab.rfc.names import Form, Listing, Name, Series
-from netlab.rfc.pagination import decode
 from netlab.rfc.results import Results
 from netlab.rfc.search import Search
 
@@ -215,11 +214,11 @@ class Direct:
             try:
                 if path is not None:
                     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._search = Search(path or ":memory:", self._plain_text)
+                self._search = Search(path or ":memory:", self._text)
             except (OSError, ConfigurationError) as error:
                 self._told(f"{error}; what is known is not kept")
                 self._folder = None
-                self._search = Search(":memory:", self._plain_text)
+                self._search = Search(":memory:", self._text)
         return self._search
 
     @property
@@ -244,9 +243,8 @@ class Direct:
             with suppress(SearchFailed):
                 self._index().add_text(number, content)
 
-    def _plain_text(self, number: int) -> str | None:
-        content = self._keeping.stored(Name(Series.RFC, number, Form.TXT).url(self._base))
-        return None if content is None else decode(content)
+    def _text(self, number: int) -> bytes | None:
+        return self._keeping.stored(Name(Series.RFC, number, Form.TXT).url(self._base))
 
     def _get(self, uri: str, what: str) -> Kept:
         try:

@@ -85,20 +85,23 @@ class Query:
         """All words, each once."""
         return tuple(dict.fromkeys(word for term in self.terms for word in term))
 
-    def every(self) -> str:
+    # Expressions of FTS5; with ``names``, persons' names are looked for, too.
+
+    def every(self, *, names: bool = False) -> str:
         """The expression for all of the terms; empty without any."""
-        return " AND ".join(map(_quoted, self.terms))
+        return " AND ".join(_quoted(term, names) for term in self.terms)
 
-    def any(self) -> str:
+    def any(self, *, names: bool = False) -> str:
         """The expression for one of the terms, or more; empty without any."""
-        return " OR ".join(map(_quoted, self.terms))
+        return " OR ".join(_quoted(term, names) for term in self.terms)
 
-    def begun(self) -> str:
+    def begun(self, *, names: bool = False) -> str:
         """The expression for all of the terms, the last one's last word as its beginning."""
         if not self.terms:
             return ""
         *whole, last = self.terms
-        return " AND ".join([*map(_quoted, whole), f'"{" ".join(last)}"*'])
+        quoted = [_quoted(term, names) for term in whole]
+        return " AND ".join([*quoted, f'"{" ".join(last)}"*'])
 
     def telling(self) -> Query:
         """The query without the terms that about every text has; it may be empty."""
@@ -123,9 +126,11 @@ def parse_query(text: str) -> Query:
     return Query(tuple((said or terms)[:MOST]))
 
 
-def _quoted(term: tuple[str, ...]) -> str:
-    words, names = " ".join(term), " ".join(f"{word}{UNSTEMMED}" for word in term)
-    return f'("{words}" OR "{names}")'
+def _quoted(term: tuple[str, ...], names: bool) -> str:
+    plain = f'"{" ".join(term)}"'
+    if not names:
+        return plain
+    return f'({plain} OR "{" ".join([word + UNSTEMMED for word in term])}")'
 
 
 def _is_common(word: str) -> bool:

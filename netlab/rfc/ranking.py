@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
 
 from netlab.rfc.entries import Entry
-from netlab.rfc.snippets import count_found
+from netlab.rfc.snippets import stem
 
 _WORDS = re.compile(r"[^\W_]+")
 _REST = re.compile(r"\([^)]*\)|(?::| --? ).*")  # of "QUIC: A UDP-Based ...", of "Tea (T) Maker"
 _SAYS_LITTLE = frozenset({"a", "an", "the", "protocol", "specification", "version"})
+
+
+class _Title(NamedTuple):
+    """What is compared of a title: its words, with blanks around them; the beginnings of the
+    longer ones' forms, each after a blank; the words that say what it is about."""
+
+    plain: str
+    beginnings: tuple[str, ...]
+    subject: tuple[str, ...]
 
 
 def worth(entry: Entry, words: tuple[str, ...]) -> float:
@@ -19,13 +30,13 @@ def worth(entry: Entry, words: tuple[str, ...]) -> float:
     What its title is about, is about it; a standard is read more than a draft of one, and
     what was replaced less.
     """
-    lowered = entry.title.lower()
-    title = [word for word in _WORDS.findall(lowered) if len(word) > 2]
-    factor = 1.0 + count_found(" ".join(words), title) / max(len(title), 1)
-    if len(words) > 1 and f" {' '.join(words)} " in f" {' '.join(_WORDS.findall(lowered))} ":
+    title = _title(entry.title)
+    asked = f" {' '.join(words)} "
+    found = sum([beginning in asked for beginning in title.beginnings])
+    factor = 1.0 + found / max(len(title.beginnings), 1)
+    if len(words) > 1 and asked in title.plain:
         factor *= 1.5
-    subject = _telling(_WORDS.findall(_REST.sub("", lowered)))
-    if subject and subject == _telling(words):
+    if title.subject and title.subject == _telling(words):
         factor *= 1.5
     if entry.status == "INTERNET STANDARD":
         factor *= 1.3
@@ -34,5 +45,14 @@ def worth(entry: Entry, words: tuple[str, ...]) -> float:
     return factor
 
 
-def _telling(words: Iterable[str]) -> list[str]:
-    return [word for word in words if word not in _SAYS_LITTLE and not word.isdigit()]
+@lru_cache(maxsize=2000)
+def _title(text: str) -> _Title:
+    lowered = text.lower()
+    words = _WORDS.findall(lowered)
+    subject = _telling(_WORDS.findall(_REST.sub("", lowered)))
+    beginnings = tuple(f" {stem(word)}" for word in words if len(word) > 2)
+    return _Title(f" {' '.join(words)} ", beginnings, subject)
+
+
+def _telling(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in _SAYS_LITTLE and not word.isdigit())

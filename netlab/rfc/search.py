@@ -24,7 +24,7 @@ from types import TracebackType
 
 import msgspec
 
-from netlab.rfc.bodies import Bodies, text_of
+from netlab.rfc.bodies import Bodies, plain, text_of
 from netlab.rfc.database import Database
 from netlab.rfc.entries import Entry
 from netlab.rfc.names import NotAName, Series, parse_name
@@ -52,7 +52,7 @@ CREATE VIRTUAL TABLE known USING fts5(names, title, authors, keywords, abstract,
 """
 
 
-def _no_text(_number: int) -> str | None:
+def _no_text(_number: int) -> bytes | None:
     return None
 
 
@@ -65,14 +65,14 @@ def part_path(path: str | PathLike[str], part: int) -> str:
 class Search:
     """The search index in the file ``path``, and others beside it, made if it is not there.
 
-    ``texts`` returns the text of a document by its number, or ``None``; it is asked for
+    ``texts`` returns the text of a document, as it is served, or ``None``; it is asked for
     those that a snippet is to be cut from. Its calls may come from several threads, one
     at a time. Raises ``ConfigurationError`` if the file cannot be one, and ``SearchFailed``
     from any method if it cannot be used.
     """
 
     def __init__(
-        self, path: str | PathLike[str], texts: Callable[[int], str | None] = _no_text
+        self, path: str | PathLike[str], texts: Callable[[int], bytes | None] = _no_text
     ) -> None:
         self._texts = texts
         path = fspath(path)
@@ -84,7 +84,6 @@ class Search:
                 self._parts.append(Bodies(part_path(path, part)))
                 opened.callback(self._parts[-1].close)
             opened.pop_all()  # they stay open
-        self._threads = ThreadPoolExecutor(PARTS)  # for a thread to each part
 
     def __enter__(self) -> Search:
         return self
@@ -99,7 +98,6 @@ class Search:
 
     def close(self) -> None:
         """Closes the files; the object is of no more use."""
-        self._threads.shutdown()
         for part in self._parts:
             part.close()
         self._database.close()
@@ -176,12 +174,9 @@ class Search:
             ranked = _ranked(db, scores, parsed.words)
             total = len(named) + len(ranked)
             numbers = [*named, *ranked][max(offset, 0) :][: max(limit, 0)]
-            found = [(_entry(db, number), self._part(number).has(number)) for number in numbers]
+            entries = _entries(db, numbers)
         words = (parsed.telling() if parsed.telling().terms else parsed).words
-        hits = [
-            self._hit(entry or Entry(number, ""), at_hand, words)
-            for number, (entry, at_hand) in zip(numbers, found, strict=True)
-        ]
+        hits = [self._hit(entries.get(number) or Entry(number, ""), words) for number in numbers]
         return Results(tuple(hits), total, every or not ranked)
 
     def _named(self, db: sqlite3.Connection, query: str) -> list[int]:
@@ -207,13 +202,13 @@ class Search:
             return {}, True
         if not telling.terms:  # half of all texts have such words
             return self._matches(
-                db, f"{{names title authors keywords}} : ({query.every()})", ""
+                db, f"{{names title authors keywords}} : ({query.every(names=True)})", ""
             ), True
         last = telling if telling.terms[-1] == query.terms[-1] else Query(())
         for every, known, body in (
-            (True, query.every(), telling.every()),
-            (True, query.begun(), last.begun()),
-            (False, telling.any(), telling.any()),
+            (True, query.every(names=True), telling.every()),
+            (True, query.begun(names=True), last.begun()),
+            (False, telling.any(names=True), telling.any()),
         ):
             scores = self._matches(db, known, body)
             if scores:
@@ -221,25 +216,26 @@ class Search:
         return {}, True
 
     def _matches(self, db: sqlite3.Connection, known: str, body: str) -> dict[int, float]:
-        found = [self._threads.submit(part.matches, body) for part in self._parts if body]
         scores: dict[int, float] = dict(
             db.execute(
                 f"SELECT rowid, bm25(known, {_WEIGHTS}) FROM known WHERE known MATCH ?", (known,)
             )
         )
-        for each in found:
-            for number, score in each.result():
+        # One part after the other: threads would hand Python's lock to each other for each row.
+        for part in self._parts if body else ():
+            for number, score in part.matches(body):
                 scores[number] = scores.get(number, 0.0) + score
         return scores
 
-    def _hit(self, entry: Entry, at_hand: bool, words: tuple[str, ...]) -> Hit:
+    def _hit(self, entry: Entry, words: tuple[str, ...]) -> Hit:
+        at_hand = self._part(entry.number).has(entry.number)
         names = _WORDS.findall(", ".join(entry.authors).lower())
         words = tuple(word for word in words if word not in names)  # those are shown anyway
         abstract = entry.abstract
         shown = snippet(abstract, words)
         if at_hand and (not abstract or count_found(abstract, words) < len(words)):
-            text = self._texts(entry.number)
-            of_text = snippet(text, words) if text is not None else ()
+            data = self._texts(entry.number)
+            of_text = snippet(plain(data), words) if data is not None else ()
             if not abstract or _count_marked(of_text, words) > _count_marked(shown, words):
                 shown = of_text
         return Hit(entry, shown, at_hand)
@@ -286,8 +282,14 @@ def _forget(db: sqlite3.Connection, numbers: Sequence[int]) -> None:
 
 
 def _entry(db: sqlite3.Connection, number: int) -> Entry | None:
-    row = db.execute("SELECT data FROM entries WHERE number = ?", (number,)).fetchone()
-    return _decoded(row[0]) if row else None
+    return _entries(db, [number]).get(number)
+
+
+def _entries(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Entry]:
+    """What is known of documents, of those of which anything is."""
+    marks = ", ".join("?" * len(numbers))
+    rows = db.execute(f"SELECT number, data FROM entries WHERE number IN ({marks})", numbers)
+    return {number: _decoded(data) for number, data in rows}
 
 
 @lru_cache(maxsize=1000)
@@ -299,10 +301,8 @@ def _ranked(db: sqlite3.Connection, scores: dict[int, float], words: tuple[str, 
     """The documents in their order, by what full-text search does not know of them."""
     pairs = sorted((score, -number) for number, score in scores.items())
     ranked = [-number for _, number in pairs]
-    for number in ranked[:_FIRST]:
-        entry = _entry(db, number)
-        if entry is not None:
-            scores[number] *= worth(entry, words)
+    for number, entry in _entries(db, ranked[:_FIRST]).items():
+        scores[number] *= worth(entry, words)
     return [
         *sorted(ranked[:_FIRST], key=lambda number: (scores[number], -number)),
         *ranked[_FIRST:],

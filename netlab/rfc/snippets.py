@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -13,7 +13,9 @@ WIDTH = 240
 """About how many characters a snippet has."""
 
 _SQUEEZED = 4  # times as many characters of a text become a snippet, less its blanks
-_MOST = 200  # places of one word that are looked at
+_SLICE = 16000  # characters of a text that are looked at in one go
+_LONGEST = 100  # characters of a word
+_MOST = 200  # places of one word in them that are looked at
 _SHORT = 3  # letters of a word of which only the plural is another form; a stem has more
 _SUFFIXES = (
     *("izations", "ization", "ations", "ation", "ities", "ators", "ator", "ances", "ance"),
@@ -24,7 +26,8 @@ _PAGES = re.compile(
     r"^[^\n]{0,200}\[page [0-9ivx]{1,6}\][^\n]{0,80}(?:[\s\f]{0,40}RFC [0-9]{1,5}[^\n]{0,200}\n)?",
     re.IGNORECASE | re.MULTILINE,
 )
-_TOKEN = re.compile(r"[^\W_]+")
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)])
+_LETTER = r"[^\W_]"  # or digit: what words are made of
 
 
 def count_found(text: str, words: Sequence[str]) -> int:
@@ -37,17 +40,14 @@ def snippet(text: str, words: Sequence[str], width: int = WIDTH) -> tuple[Fragme
     """The part of ``text`` where the most of ``words`` are near each other, in fragments.
 
     Words are in small letters; other forms of them (``cache``, ``caching``) count, too.
-    Blanks are made single, and page breaks left out. Without any of the words it is the
-    beginning of the text.
+    Blanks are made single; page breaks and control characters are left out. Without any of
+    the words it is the beginning of the text.
     """
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a capital whose small form is two characters
-        lowered = text
-    places = sorted((at, word) for word in words for at in islice(_places(lowered, word), _MOST))
-    start = _best(places, width) if places and len(text) > width else 0
+    words = tuple(dict.fromkeys(words))
+    start = _best(text, words, width) if len(text) > width else 0
     start = max(start - width // 4, 0) and _boundary(text, start - width // 4)
     end = start + _SQUEEZED * width
-    shown = " ".join(_PAGES.sub(" ", text[start:end]).split())
+    shown = " ".join(_PAGES.sub(" ", text[start:end]).split()).translate(_CONTROLS)
     more = bool(text[end : end + width].strip())
     if len(shown) > width:
         shown, more = shown[: max(shown.rfind(" ", 0, width + 1), 0) or width], True
@@ -56,20 +56,13 @@ def snippet(text: str, words: Sequence[str], width: int = WIDTH) -> tuple[Fragme
     return tuple(_marked(before + shown + after, words))
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=10_000)
 def stem(word: str) -> str:
     """What the forms of a word have in common, more or less."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) > _SHORT:
             return word[: -len(suffix)]
     return word
-
-
-def _forms(words: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a token, in small letters, is a form of one of ``words``."""
-    short = {form for word in words if len(word) <= _SHORT for form in (word, f"{word}s")}
-    stems = tuple(stem(word) for word in words if len(word) > _SHORT)
-    return lambda token: token in short or token.startswith(stems)
 
 
 @lru_cache(maxsize=1000)
@@ -81,22 +74,39 @@ def _pattern(word: str) -> re.Pattern[str]:
     return re.compile(rf"{begin}(?<![^\W_]{begin})" + (r"s?(?![^\W_])" if is_short else ""))
 
 
-def _places(lowered: str, word: str) -> Iterator[int]:
-    """Where a word is in a text, in any of its forms."""
-    return (found.start() for found in _pattern(word).finditer(lowered))
+def _places(lowered: str, words: Sequence[str]) -> list[tuple[int, str]]:
+    """Where the words are in a text, in any of their forms; of each one not all of too many."""
+    return sorted(
+        (found.start(), word)
+        for word in words
+        for found in islice(_pattern(word).finditer(lowered), _MOST)
+    )
 
 
-def _best(places: Sequence[tuple[int, str]], width: int) -> int:
-    """The place from which on the most different words are near, the first of such."""
+def _best(text: str, words: Sequence[str], width: int) -> int:
+    """The place from which on the most different words are near, the first of such.
+
+    The text is looked through in slices, no further than where all of the words are.
+    """
     best = most = 0
-    for first, (at, _) in enumerate(places):
-        near: set[str] = set()
-        for other, word in places[first : first + 2 * len(str(width)) + 8]:
-            if other - at > width // 2:
-                break
-            near.add(word)
-        if len(near) > most:
-            best, most = at, len(near)
+    reach = width // 2
+    for at in range(0, len(text), _SLICE):
+        begin = max(at - 1, 0)  # what is before it tells whether a word begins here
+        part = text[begin : at + _SLICE + reach + _LONGEST]
+        lowered = part.lower()
+        if len(lowered) != len(part):  # a capital whose small form is two characters
+            lowered = part
+        places = _places(lowered, words)
+        for first, (place, _) in enumerate(places):
+            near: set[str] = set()
+            for other, word in places[first : first + 2 * len(str(width)) + 8]:
+                if other - place > reach:
+                    break
+                near.add(word)
+            if len(near) > most and begin + place >= at:
+                best, most = begin + place, len(near)
+                if most == len(words):
+                    return best
     return best
 
 
@@ -106,15 +116,23 @@ def _boundary(text: str, at: int) -> int:
     return found.end() if found else max(at, 0)
 
 
-def _marked(shown: str, words: Sequence[str]) -> Iterator[Fragment]:
+def _marked(shown: str, words: tuple[str, ...]) -> Iterator[Fragment]:
     """``shown`` in fragments, the words in them marked."""
     at = 0
-    is_form = _forms(words)
-    for token in _TOKEN.finditer(shown):
-        if is_form(token[0].lower()):
-            if token.start() > at:
-                yield Fragment(shown[at : token.start()])
-            yield Fragment(token[0], True)
-            at = token.end()
+    for token in _forms(words).finditer(shown) if words else ():
+        if token.start() > at:
+            yield Fragment(shown[at : token.start()])
+        yield Fragment(token[0], True)
+        at = token.end()
     if shown[at:]:
         yield Fragment(shown[at:])
+
+
+@lru_cache(maxsize=200)
+def _forms(words: tuple[str, ...]) -> re.Pattern[str]:
+    """What finds whole words that are forms of some, in letters of any size."""
+    forms = [
+        f"{re.escape(word)}s?" if len(word) <= _SHORT else f"{re.escape(stem(word))}{_LETTER}*"
+        for word in words
+    ]
+    return re.compile(f"(?<!{_LETTER})(?:{'|'.join(forms)})(?!{_LETTER})", re.IGNORECASE)

@@ -80,7 +80,7 @@ def rfc_service(options: RfcOptions) -> WebService:
         directory = None if backend.directory is None else backend.directory.parent
         try:
             search = _open_search(
-                backend, directory, options.mirror, lambda number: library.plain_text(number)
+                backend, directory, options.mirror, lambda number: library.stored_text(number)
             )
         except BaseException:
             backend.close()
@@ -118,7 +118,7 @@ def _open_search(
     backend: Backend,
     directory: Path | None,
     mirror: Mirror | None,
-    texts: Callable[[int], str | None],
+    texts: Callable[[int], bytes | None],
 ) -> Search:
     """The search that the mirror has, if it has one; or else that in ``directory``.
 

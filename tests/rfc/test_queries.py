@@ -89,14 +89,19 @@ class Expressions(SynchronousTestCase):
 
     def test_names(self) -> None:
         """People's names are not stemmed."""
-        self.assertEqual(self.rows(parse_query("fielding").every()), [3])
-        self.assertEqual(self.rows(parse_query("fields").every()), [])
+        self.assertEqual(self.rows(parse_query("fielding").every(names=True)), [3])
+        self.assertEqual(self.rows(parse_query("fielding").any(names=True)), [3])
+        self.assertEqual(self.rows(parse_query("fielding tea").any(names=True)), [2, 3])
+        self.assertEqual(self.rows(parse_query("fields").every(names=True)), [])
+        self.assertEqual(self.rows(parse_query("fielding").every()), [])
 
     @given(TYPED)
     def test_any_text(self, text: str) -> None:
         """Whatever is typed is an expression that SQLite understands, or none."""
         query = parse_query(text)
         for each in (query, query.telling()):
-            for expression in (each.every(), each.begun(), each.any()):
-                self.rows(expression)
-                self.assertEqual(bool(expression), bool(each.terms))
+            for names in (False, True):
+                for make in (each.every, each.begun, each.any):
+                    expression = make(names=names)
+                    self.rows(expression)
+                    self.assertEqual(bool(expression), bool(each.terms))

@@ -19,7 +19,6 @@ from netlab.errors import ConfigurationError
 from netlab.rfc import search as module
 from netlab.rfc.database import SearchFailed
 from netlab.rfc.entries import Entry
-from netlab.rfc.pagination import decode
 from netlab.rfc.search import Search
 from tests.rfc.support import index, text
 
@@ -69,9 +68,9 @@ class Case(SynchronousTestCase):
         self.addCleanup(search.close)
         return search
 
-    def text(self, number: int) -> str | None:
+    def text(self, number: int) -> bytes | None:
         self.asked.append(number)
-        return decode(text(number)) if number in AT_HAND else None
+        return text(number) if number in AT_HAND else None
 
     def fill(self) -> None:
         self.search.update_entries(index().entries.values())

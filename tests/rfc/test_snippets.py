@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -91,4 +93,26 @@ class Snippets(SynchronousTestCase):
         self.assertLessEqual(len(whole), width + 60)
         self.assertTrue(all(each.text for each in fragments))
         inside = whole.removeprefix("... ").removesuffix(" ...")
-        self.assertIn(inside, " ".join(text.split()))
+        plain = "".join(
+            each for each in " ".join(text.split()) if unicodedata.category(each) != "Cc"
+        )
+        self.assertIn(inside, plain)
+
+    def test_far_into_a_text(self) -> None:
+        """Where a text is parted to be looked through makes no difference."""
+        for at in range(15_800, 16_200, 7):
+            long = ("tea " * 5000)[: at - 1] + " coffee pots " + "tea " * 5000
+            found = shown(snippet(long, ["coffee", "pot"]))
+            self.assertIn(" [coffee] [pots] ", found)
+            # In the middle of a word nothing begins:
+            inner = ("x" * at) + "coffee " + "tea " * 5000 + "some coffee"
+            self.assertIn("some [coffee]", shown(snippet(inner, ["coffee"])))
+
+    def test_the_first_of_the_best(self) -> None:
+        long = "coffee. " + "tea " * 9000 + "coffee pots, one " + "tea " * 9000 + "coffee pots, two"
+        self.assertIn("[coffee] [pots], one", shown(snippet(long, ["coffee", "pot", "milk"])))
+
+    def test_controls(self) -> None:
+        self.assertEqual(
+            shown(snippet("cof\x1b[1mfee\x9b2J pot\x00", ["pot"])), "cof[1mfee2J [pot]"
+        )

@@ -64,8 +64,8 @@ class Folders(WebCase):
         shutil.copytree(DATA, mirror)
         search_of(mirror).parent.mkdir()
         indexing = Indexing(mirror, search_of(mirror))
-        indexing.start([])
-        indexing.put("rfc2324.txt", is_new=True)
+        indexing.start()
+        indexing.put(2324, is_new=True)
         indexing.finish(lambda: None)
         return mirror
 

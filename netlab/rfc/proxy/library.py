@@ -19,7 +19,6 @@ from netlab.http import Request, Response
 from netlab.rfc.database import SearchFailed
 from netlab.rfc.entries import Entry
 from netlab.rfc.names import FORMATS, Form, Listing, Name, Series
-from netlab.rfc.pagination import decode
 from netlab.rfc.results import Results
 from netlab.rfc.search import Search
 from netlab.rfc.texts import LONGEST_TEXT, read_text
@@ -42,7 +41,7 @@ class Library:
 
     gateway  fetches and stores documents, ``store`` is its own
     source   where they come from
-    search   the search over them, whose texts are from ``plain_text``
+    search   the search over them, whose texts are from ``stored_text``
     reactor  its threads do what takes long
     """
 
@@ -202,11 +201,11 @@ class Library:
 
     def _add(self, numbers: list[int]) -> list[int]:
         """Takes in these texts; returns those that are not there after all."""
-        texts = [(number, self._stored_text(number)) for number in numbers]
+        texts = [(number, self.stored_text(number)) for number in numbers]
         self._search.add_texts((number, data) for number, data in texts if data is not None)
         return [number for number, data in texts if data is None]
 
-    def _stored_text(self, number: int) -> bytes | None:
+    def stored_text(self, number: int) -> bytes | None:
         """The text of an RFC if it is here; may be called from any thread."""
         data = None if self._mirror is None else self._mirror.text(number)
         if data is not None:
@@ -219,11 +218,6 @@ class Library:
         except (StoreFailed, OSError):
             pass
         return None
-
-    def plain_text(self, number: int) -> str | None:
-        """For the search: the text of an RFC that is here; may be called from any thread."""
-        data = self._stored_text(number)
-        return None if data is None else decode(data)
 
     async def _read_mirror(self, known: frozenset[int]) -> None:
         """Takes all texts of the mirror into the search, but for those that are ``known`` to it.

@@ -218,7 +218,7 @@ class SiteCase(SynchronousTestCase):
         """Makes another site, which is started."""
         self.store = store or MemoryStore(memory_bytes=1 << 26)
         folder = None if mirror is None else Mirror(mirror)
-        self.search = Search(":memory:", lambda number: self.library.plain_text(number))
+        self.search = Search(":memory:", lambda number: self.library.stored_text(number))
         self.addCleanup(self.search.close)
         fetch = None if offline else self.upstream.fetch
         self.source = Source(base, fetch, folder, reactor=self.machine)
