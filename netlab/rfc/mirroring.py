@@ -25,6 +25,7 @@ from netlab.rfc.pace import Pace
 from netlab.rfc.records import Records, search_of
 
 _PIECE = 64 << 10  # bytes of the index that are read at once: 5 ms
+_SOON = 0.002  # seconds: if nothing comes by then, more of the index is read
 _BATCH = 256  # files that get their names at once, or
 _OFTEN = 1.0  # as many as come in this many seconds
 
@@ -132,7 +133,7 @@ class Mirroring:
         told = time.monotonic()
         try:
             while not self._copier.is_done or more:
-                came = self._copier.work(0.0 if more else _OFTEN)
+                came = self._copier.work(_SOON if more else _OFTEN)
                 self._came += came
                 if more and not (came and self._copier.ahead):
                     more = next(planning, False)
