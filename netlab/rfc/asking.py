@@ -307,7 +307,9 @@ def _why(error: Exception) -> str:
     if not isinstance(error, OSError):
         return "that is no address"
     said = getattr(error, "verify_message", "") or error.strerror or str(error)
-    said = escape(said[:1].lower() + said[1:], 120)
+    if not said[1:2].isupper():  # which is no abbreviation
+        said = said[:1].lower() + said[1:]
+    said = escape(said, 120)
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {said}"
     return f"{said}; is there a network?" if isinstance(error, socket.gaierror) else said

@@ -118,23 +118,7 @@ class Copier:
                 time.sleep(seconds)  # it is rested
             return came
         for asker in wait(self._busy, 0.0 if came else seconds):
-            job = self._busy[asker]
-            try:
-                reply = asker.proceed()
-            except OutOfReach as error:
-                self._idle.append(asker)
-                del self._busy[asker]
-                self._failed(job, str(error), None, came)
-                continue
-            if reply is not None:
-                self._idle.append(asker)
-                del self._busy[asker]
-                found = self._answered(job, reply)
-                if found is not None:
-                    came.append(found)
-                else:
-                    wait_for = _retry_after(reply, self._clock())
-                    self._failed(job, self._said(reply), wait_for, came)
+            self._proceed(asker, came)
         return came
 
     def _next(self, came: list[Came]) -> bool:
@@ -148,15 +132,34 @@ class Copier:
             job = _Job(file, self._valid(file.name))
         else:
             return False
-        asker = self._idle.pop()
+        asker = self._idle[-1]
         try:
             asker.begin(job.file.uri, _asking(job.record))
         except OutOfReach as error:
-            self._idle.append(asker)
             self._failed(job, str(error), None, came)
         else:
+            self._idle.pop()
             self._busy[asker] = job
         return True
+
+    def _proceed(self, asker: Asker, came: list[Came]) -> None:
+        """Takes what came on a connection."""
+        job = self._busy[asker]
+        try:
+            reply = asker.proceed()
+        except OutOfReach as error:
+            self._failed(job, str(error), None, came)
+        else:
+            if reply is None:
+                return
+            found = self._answered(job, reply)
+            if found is not None:
+                came.append(found)
+            else:
+                rest = _retry_after(reply, self._clock())
+                self._failed(job, self._said(reply), rest, came)
+        del self._busy[asker]
+        self._idle.append(asker)
 
     def _failed(self, job: _Job, why: str, seconds: float | None, came: list[Came]) -> None:
         """It is asked for again, after a rest: of that many seconds, if the upstream says so."""

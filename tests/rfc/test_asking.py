@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
+import threading
+from collections.abc import Sequence
 from unittest import mock
 
+import trustme
 from twisted.trial.unittest import SynchronousTestCase
 
-import netlab.rfc.answers as module
+import netlab.rfc.asking as module
 from netlab.fields import Fields
+from netlab.rfc import answers
 from netlab.rfc.answers import Reply
-from netlab.rfc.asking import Asker, OutOfReach, user_agent
-from tests.rfc.upstream import Answer, Upstream
+from netlab.rfc.asking import Asker, OutOfReach, user_agent, wait
+from tests.rfc.upstream import Answer, Asked, Upstream
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -119,7 +124,7 @@ class Failures(AskingCase):
         self.answers(HEAD + b"X: \x1b[2J\r\nContent-Length: 0\r\n\r\n")
 
     def test_too_long(self) -> None:
-        self.patch(module, "LONGEST", 1000)
+        self.patch(answers, "LONGEST", 1000)
         self.assertIn("more than 1000 bytes", self.answers(HEAD + b"\r\n" + bytes(2000)))
 
     def test_another_coding(self) -> None:
@@ -154,3 +159,124 @@ class Failures(AskingCase):
         asker = Asker(uri, connect=5.0)
         self.upstream.pages["/"] = b""
         self.assertIn("TLS failed", str(self.assertRaises(OutOfReach, asker.ask, uri)))
+
+
+class SeveralAtATime(AskingCase):
+    def asking(self, paths: Sequence[str], **options: float) -> list[Asker]:
+        askers = [Asker(self.upstream.base, connect=5.0, **options) for _ in paths]
+        for asker, path in zip(askers, paths, strict=True):
+            self.addCleanup(asker.close)
+            asker.begin(f"http://{self.upstream.host}{path}")
+        return askers
+
+    def test_each_has_its_answer(self) -> None:
+        """In the order in which they come; one that is redirected goes on meanwhile."""
+        first = threading.Event()
+        self.addCleanup(first.set)
+
+        def last(_asked: Asked) -> Answer:
+            first.wait(5)
+            return Answer(b"last")
+
+        self.upstream.pages |= {
+            "/rfc/a": last,
+            "/rfc/b": b"tea" * 100_000,
+            "/rfc/c": Answer(status=302, fields=(("Location", "/rfc/d"),)),
+            "/rfc/d": b"elsewhere",
+        }
+        askers = self.asking(["/rfc/a", "/rfc/b", "/rfc/c"])
+        found: list[bytes] = []
+        ahead = set(askers)
+        while ahead:
+            for asker in wait(ahead, 5.0):
+                reply = asker.proceed()
+                if reply is not None:
+                    found.append(reply.content)
+                    ahead.remove(asker)
+            if len(found) == 2:
+                first.set()
+        self.assertEqual(sorted(found[:2]), [b"elsewhere", b"tea" * 100_000])
+        self.assertEqual(found[2], b"last")
+
+    def test_one_is_late(self) -> None:
+        go = threading.Event()
+        self.addCleanup(go.set)
+
+        def never(_asked: Asked) -> Answer:
+            go.wait(5)
+            return Answer(b"")
+
+        self.upstream.pages["/rfc/a"] = never
+        [asker] = self.asking(["/rfc/a"], silence=0.05)
+        self.assertEqual(wait([asker], 5.0), [asker])
+        self.assertIn("in time", str(self.assertRaises(OutOfReach, asker.proceed)))
+
+    def test_what_nobody_asked_for(self) -> None:
+        """Between two answers: it is not taken for the next one."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            uri = f"http://127.0.0.1:{server.getsockname()[1]}/"
+            asker = Asker(uri, connect=5.0, silence=5.0)
+            self.addCleanup(asker.close)
+            answer = HEAD + b"Content-Length: 3\r\n\r\n"
+            for content, more in ((b"tea", answer + b"bad"), (b"pot", b"")):
+                asker.begin(uri)
+                peer, _ = server.accept()
+                self.addCleanup(peer.close)
+                self.assertIn(b"GET / HTTP/1.1\r\n", peer.recv(1000))
+                peer.sendall(answer + content)
+                self.assertEqual(wait([asker], 5.0), [asker])
+                reply = asker.proceed()
+                self.assertEqual(reply and reply.content, content)
+                if more:
+                    peer.sendall(more)
+                    wait([asker], 5.0)  # it is there
+
+    def test_no_address(self) -> None:
+        for uri in ("http://x:99999/", "http://x/a b", "http://x/a\x01", "http://\xe9/"):
+            asker = Asker("http://x/")
+            self.assertIn("no address", str(self.assertRaises(OutOfReach, asker.ask, uri)))
+
+
+class Secure(SynchronousTestCase):
+    def asker(self, host: str) -> tuple[Upstream, Asker]:
+        """An upstream whose certificate is for ``host``, and who asks it."""
+        authority = trustme.CA()
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(host).configure_cert(tls)
+        upstream = Upstream(tls=tls)
+        self.addCleanup(upstream.stop)
+        asker = Asker(upstream.base, connect=5.0, silence=5.0)
+        self.addCleanup(asker.close)
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        self.patch(module, "_tls", lambda: trusting)
+        return upstream, asker
+
+    def test_answers(self) -> None:
+        upstream, asker = self.asker("127.0.0.1")
+        long = b"".join(b"%d cups of tea\n" % cups for cups in range(100_000))
+        upstream.pages |= {"/rfc/x": long, "/rfc/y": b"tea"}
+        for _ in range(2):
+            self.assertEqual(asker.ask(f"{upstream.base}x").content, long)
+            self.assertEqual(asker.ask(f"{upstream.base}y").content, b"tea")
+        self.assertEqual(upstream.connections, 1)
+
+    def test_an_end_that_nobody_said(self) -> None:
+        """Content that ends with the connection may have been cut off by anybody."""
+        upstream, asker = self.asker("127.0.0.1")
+        upstream.pages["/rfc/x"] = Answer(raw=HEAD + b"\r\ntea")
+        error = self.assertRaises(OutOfReach, asker.ask, f"{upstream.base}x")
+        self.assertIn("breaks off", str(error))
+
+    def test_for_another_host(self) -> None:
+        upstream, asker = self.asker("example.org")
+        error = self.assertRaises(OutOfReach, asker.ask, f"{upstream.base}x")
+        self.assertIn("TLS failed: IP address mismatch", str(error))
+        self.assertEqual(upstream.asked, [])
+
+    def test_of_nobody_known(self) -> None:
+        upstream, asker = self.asker("127.0.0.1")
+        self.patch(module, "_tls", ssl.create_default_context)
+        error = self.assertRaises(OutOfReach, asker.ask, f"{upstream.base}x")
+        self.assertIn("TLS failed: ", str(error))
+        self.assertEqual(upstream.asked, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import http.server
 import json
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -59,7 +60,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client may go whenever it likes."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -69,7 +70,13 @@ class Upstream:
     All that has content comes with an entity tag, and in gzip, as from the RFC Editor.
     """
 
-    def __init__(self, pages: dict[str, Page] | None = None, *, server: str = "nobody") -> None:
+    def __init__(
+        self,
+        pages: dict[str, Page] | None = None,
+        *,
+        server: str = "nobody",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.pages = {} if pages is None else pages
         self.asked: list[Asked] = []
         self.connections = 0
@@ -77,7 +84,9 @@ class Upstream:
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self.port = self._server.server_port
         self.host = f"127.0.0.1:{self.port}"
-        self.base = f"http://{self.host}/rfc/"
+        self.base = f"http{'s' if tls else ''}://{self.host}/rfc/"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
