@@ -53,14 +53,14 @@ def command(kind: bytes, number: int, size: int = 0) -> bytes:
 class Answers(SynchronousTestCase):
     """The right answers, once and in order, for any network and any mix of handlers."""
 
-    @settings(max_examples=40, phases=PHASES)
+    @settings(max_examples=20, phases=PHASES)
     @given(
         faults=faults,
         script=st.lists(
             st.tuples(st.sampled_from(sorted(ANSWERING)), st.sampled_from((0, 100, 3000))),
             max_size=12,
         ),
-        burst=st.integers(1, 400) | st.sampled_from((255, 256, 257)),
+        burst=st.integers(1, 60) | st.sampled_from((255, 256, 257, 400)),
     )
     def test_in_order(self, faults: Faults, script: list[tuple[bytes, int]], burst: int) -> None:
         messages = [command(kind, n, size) for n, (kind, size) in enumerate(script)]
