@@ -53,7 +53,7 @@ def command(kind: bytes, number: int, size: int = 0) -> bytes:
 class Answers(SynchronousTestCase):
     """The right answers, once and in order, for any network and any mix of handlers."""
 
-    @settings(max_examples=20, phases=PHASES)
+    @settings(max_examples=40, phases=PHASES)
     @given(
         faults=faults,
         script=st.lists(
