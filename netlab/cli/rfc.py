@@ -249,10 +249,9 @@ def mirror(
                 report = mirroring.run(progress)
         except KeyboardInterrupt:
             report = mirroring.report
-            _note(
-                f"interrupted; {report.done - len(report.failed):,} of {report.total:,} files "
-                "are there, and the same command goes on"
-            )
+            there = report.done - len(report.failed)
+            known = f"{there:,} of {report.total:,} files are there, and " if report.total else ""
+            _note(f"interrupted; {known}the same command goes on")
             raise
     for line in failures_text(report):
         click.echo(line, err=True)

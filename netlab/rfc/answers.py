@@ -13,7 +13,8 @@ from netlab.errors import RemoteProtocolError
 from netlab.fields import Fields
 from netlab.rfc.coding import LONGEST, Unpacking, is_packed, unpacked
 
-_MOST_HEAD = 64 << 10  # bytes until the content begins
+_MOST_HEAD = 64 << 10  # bytes that are no content: of heads, trailers, chunk extensions
+_PER_CHUNK = 24  # bytes that each chunk may have beside
 _MOST_FIELDS = 200
 _BODILESS = (204, 304)
 
@@ -39,7 +40,8 @@ class Answer:
         self.complete = False
         self.is_last = True
         self._parser = HttpResponseParser(self)
-        self._before = 0  # bytes that came before the content
+        self._fed = 0
+        self._chunks = 0
         self._status = 0
         self._reason = b""
         self._lines: list[tuple[bytes, bytes]] = []
@@ -70,6 +72,8 @@ class Answer:
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._status = self._parser.get_status_code()
+        if self._status < 100:
+            raise _no_http()
         if self._status < 200:
             return
         self._fields = fields = Fields.received(self._lines)
@@ -77,11 +81,16 @@ class Answer:
         self.is_last = not self._parser.should_keep_alive()
         self._to_end = not ("content-length" in fields or "transfer-encoding" in fields)
 
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self._chunks += 1
+
     def on_body(self, piece: bytes) -> None:
         """Content."""
         if self.complete:
             raise _beyond()
         self._coming.append(piece)
+        self._size += len(piece)
 
     def on_message_complete(self) -> None:
         """The message has ended."""
@@ -96,21 +105,28 @@ class Answer:
     @property
     def begun(self) -> bool:
         """Whether anything has come."""
-        return self._before > 0
+        return self._fed > 0
 
     def feed(self, data: bytes) -> None:
         """Takes what came."""
-        if self._fields is None:
-            self._before += len(data)
+        in_head = self._fields is None
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             raise (_beyond() if self.complete else _no_http()) from error
-        if self._fields is None:
-            if self._before > _MOST_HEAD:
-                raise _no_http()
-        elif self._coming:
-            self._take(self._fields)
+        if self._fed - self._size - _PER_CHUNK * self._chunks > _MOST_HEAD:
+            raise _no_http()
+        if in_head and self._fields is not None:
+            self._check(self._fields)
+        if self._size > LONGEST:
+            raise RemoteProtocolError(f"its answer has more than {LONGEST} bytes")
+        coming, self._coming = self._coming, []
+        if self._unpacking is None:
+            self._pieces += coming
+        else:
+            for piece in coming:
+                self._pieces += self._unpacking.feed(piece)
 
     def end(self, *, clean: bool) -> None:
         """The connection has ended, and, if it is ``clean``, its peer said so."""
@@ -125,23 +141,17 @@ class Answer:
         assert fields is not None
         if self._unpacking is not None:
             self._pieces += self._unpacking.end()
-        if is_packed(fields) and self._status != 304:
             fields = unpacked(fields)
         reason = self._reason.decode("latin-1").strip(" \t")
         return Reply(self._status, reason, fields, b"".join(self._pieces))
 
-    def _take(self, fields: Fields) -> None:
-        coming, self._coming = self._coming, []
-        if not self._size and is_packed(fields):
+    def _check(self, fields: Fields) -> None:
+        """Looks at how the content is coded."""
+        coding = fields.get("transfer-encoding")
+        if coding is not None and coding.lower() != "chunked":
+            raise RemoteProtocolError("its answer has a transfer coding that nobody asked for")
+        if is_packed(fields) and self._status not in _BODILESS:
             self._unpacking = Unpacking()
-        self._size += sum(map(len, coming))
-        if self._size > LONGEST:
-            raise RemoteProtocolError(f"its answer has more than {LONGEST} bytes")
-        if self._unpacking is None:
-            self._pieces += coming
-        else:
-            for piece in coming:
-                self._pieces += self._unpacking.feed(piece)
 
 
 def _no_http() -> RemoteProtocolError:

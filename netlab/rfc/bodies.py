@@ -79,10 +79,12 @@ class Bodies:
                 added += _add(db, {text.number: text for text in group}.values())
         return added
 
-    def remove(self, number: int) -> None:
-        """A text is not at hand any more."""
+    def remove(self, numbers: Iterable[int]) -> None:
+        """These texts are not at hand any more."""
         with self._database.writing() as db:
-            db.execute("UPDATE texts SET at_hand = 0 WHERE number = ?", (number,))
+            db.executemany(
+                "UPDATE texts SET at_hand = 0 WHERE number = ?", ((each,) for each in numbers)
+            )
 
     def at_hand(self) -> list[int]:
         """The numbers of the texts that are at hand."""

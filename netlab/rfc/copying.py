@@ -125,11 +125,11 @@ class Copier:
         """Asks for one more file, if there is one."""
         if self._pace.is_over:
             return False
-        if self._again:
-            job = self._again.popleft()
-        elif self.ahead:
+        if self.ahead:
             file = self.ahead.popleft()
             job = _Job(file, self._valid(file.name))
+        elif self._again:  # last: what troubles the upstream now may be over then
+            job = self._again.popleft()
         else:
             return False
         asker = self._idle[-1]

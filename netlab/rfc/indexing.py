@@ -61,6 +61,18 @@ class Indexing:
             self._learning = Thread(target=self._learn, args=(self._search, entries), daemon=True)
             self._learning.start()
 
+    def withdraw(self, numbers: Iterable[int]) -> None:
+        """New editions of these come, and the old ones are not to be found any more.
+
+        They are not known, then, to whoever goes on after an interruption.
+        """
+        old = self._known.intersection(numbers)
+        if old and self._search is not None:
+            try:
+                self._search.remove_texts(old)
+            except SearchFailed as error:
+                self.why = self.why or str(error)
+
     def put(self, number: int, *, is_new: bool) -> None:
         """The text of RFC ``number`` is there, and may be known unless it is new; or it is 0."""
         if not number or not self._processes or not (is_new or number not in self._known):
@@ -76,19 +88,20 @@ class Indexing:
             assert process.stdin is not None
             with suppress(BrokenPipeError):
                 process.stdin.close()
-        for process in self._processes:
+        while self._processes:
+            process = self._processes[-1]
             while True:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(_OFTEN)
                     break
                 waiting()
+            self._processes.pop()
             assert process.stderr is not None
             with process.stderr as stderr:
                 lines = stderr.read().decode(errors="replace").strip().splitlines()
             if process.returncode:
                 said = lines[-1] if lines else f"its process ended with {process.returncode}"
                 self.why = self.why or said  # of a traceback, the last line says it
-        self._processes = []
         if self._learning is not None:
             self._learning.join()
         self._close()

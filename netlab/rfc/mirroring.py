@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +91,7 @@ class Mirroring:
         self._records = Records(folder)
         self._copier = Copier(base, folder, self._records, self._pace, jobs=jobs, clock=clock)
         self._indexing = Indexing(folder, search_of(folder))
+        self._wanted: set[str] = set()
         self._came: list[Came] = []
 
     def close(self) -> None:
@@ -117,10 +117,10 @@ class Mirroring:
         self._indexing.start()
         try:
             self._copy(*found, tell)
+            self._indexing.finish(tell)
         except BaseException:
             self._indexing.stop()
             raise
-        self._indexing.finish(tell)
         tell()
         self.report.unsearched = self._indexing.why
         return self.report
@@ -180,6 +180,7 @@ class Mirroring:
             came, data = found
             parse_errata(data)
         except (OutOfReach, UnreadableListing) as error:
+            self.report.total += 1
             self.report.failed.append((Listing.ERRATA.value, str(error)))
         else:
             self._take(came)
@@ -207,6 +208,9 @@ class Mirroring:
                 name = entry.name.to(form)
                 number = entry.number if form is Form.TXT else 0
                 file = File(name.file_name, name.url(self._base), number)
+                if file.name in self._wanted:  # an index may name a document twice
+                    continue
+                self._wanted.add(file.name)
                 self.report.total += 1
                 if self._copier.has(file.name):
                     self.report.kept += 1
@@ -218,15 +222,30 @@ class Mirroring:
         """Gives names to the files that came, and writes that down."""
         new = [came for came in self._came if came.place]
         if new:
+            # Until the new editions are taken in, the old ones are not to be found.
+            self._indexing.withdraw([came.file.number for came in new])
             os.sync()  # once for all of them: a file gets its name when it is on the disk
+        wrong = {}
         for came in new:
-            with suppress(FileNotFoundError):  # that was done before an interruption
+            try:
                 os.replace(came.place, f"{self._folder}/{came.file.name}")
+            except FileNotFoundError:
+                pass  # that was done before an interruption
+            except OSError as error:
+                wrong[came.file.name] = f"it cannot be written: {error.strerror}"
         batch, self._came = self._came, []
-        self._records.add(came.record for came in batch if came.record is not None)
+        try:
+            self._records.add(
+                came.record
+                for came in batch
+                if came.record is not None and came.file.name not in wrong
+            )
+        except OSError as error:
+            self._pace.stop(f"it cannot be written down what came: {error.strerror}")
         for came in batch:
-            if came.record is None:
-                self.report.failed.append((came.file.name, came.why))
+            why = wrong.get(came.file.name, came.why)
+            if why:
+                self.report.failed.append((came.file.name, why))
                 continue
             if came.place:
                 self.report.fetched += 1

@@ -46,12 +46,13 @@ class Pace:
 
     def failed(self, why: str, wait: float | None = None) -> None:
         """Something failed; ``wait`` is how many seconds the upstream wants to be left alone."""
-        if wait is not None and wait > _LONGEST:
+        wait = wait or 0.0
+        if wait > _LONGEST:
             self.stop(f"{why}, and asks to come again in {wait:.0f} seconds")
-        elif not self.left or wait is not None:
+            return
+        if not self.left:  # else all that was asked fails together: that is one failure
             self._failures += 1
-            rest = max(wait or 0.0, self._rest * 2 ** (self._failures - 1))
-            self._until = max(self._until, self._clock() + rest)
             if self._failures == _MOST:
                 self.stop(f"{_MOST} times in a row: {why}")
-        # else all that was asked fails together: that is one failure
+            wait = max(wait, self._rest * 2 ** (self._failures - 1))
+        self._until = max(self._until, self._clock() + wait)

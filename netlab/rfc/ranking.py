@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from netlab.rfc.entries import Entry
-from netlab.rfc.snippets import stem
+from netlab.rfc.snippets import SHORT, stem
 
 _WORDS = re.compile(r"[^\W_]+")
 _REST = re.compile(r"\([^)]*\)|(?::| --? ).*")  # of "QUIC: A UDP-Based ...", of "Tea (T) Maker"
@@ -16,11 +16,13 @@ _SAYS_LITTLE = frozenset({"a", "an", "the", "protocol", "specification", "versio
 
 
 class _Title(NamedTuple):
-    """What is compared of a title: its words, with blanks around them; the beginnings of the
-    longer ones' forms, each after a blank; the words that say what it is about."""
+    """What is compared of a title: its words, with blanks around them; of the longer ones how
+    their forms begin, and those that have no forms but the plural, each after a blank; the
+    words that say what it is about."""
 
     plain: str
     beginnings: tuple[str, ...]
+    short: tuple[str, ...]
     subject: tuple[str, ...]
 
 
@@ -33,7 +35,8 @@ def worth(entry: Entry, words: tuple[str, ...]) -> float:
     title = _title(entry.title)
     asked = f" {' '.join(words)} "
     found = sum([beginning in asked for beginning in title.beginnings])
-    factor = 1.0 + found / max(len(title.beginnings), 1)
+    found += sum([f"{word} " in asked or f"{word}s " in asked for word in title.short])
+    factor = 1.0 + found / max(len(title.beginnings) + len(title.short), 1)
     if len(words) > 1 and asked in title.plain:
         factor *= 1.5
     if title.subject and title.subject == _telling(words):
@@ -50,8 +53,9 @@ def _title(text: str) -> _Title:
     lowered = text.lower()
     words = _WORDS.findall(lowered)
     subject = _telling(_WORDS.findall(_REST.sub("", lowered)))
-    beginnings = tuple(f" {stem(word)}" for word in words if len(word) > 2)
-    return _Title(f" {' '.join(words)} ", beginnings, subject)
+    beginnings = tuple(f" {stem(word)}" for word in words if len(word) > SHORT)
+    short = tuple(f" {word}" for word in words if len(word) == SHORT)
+    return _Title(f" {' '.join(words)} ", beginnings, short, subject)
 
 
 def _telling(words: Iterable[str]) -> tuple[str, ...]:

@@ -81,10 +81,10 @@ class Records:
     def close(self) -> None:
         """Lets another process have the folder."""
         try:
-            self._file.close()
-            if self._lines > 2 * len(self._found):
-                self._rewrite()
-            with suppress(OSError):
+            with suppress(OSError):  # what is not written down is fetched again
+                self._file.close()
+                if self._lines > 2 * len(self._found):
+                    self._rewrite()
                 self.new.rmdir()
         finally:
             self._release()

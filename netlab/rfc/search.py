@@ -140,9 +140,13 @@ class Search:
                 ]
         return added + sum(each.result() for each in writing)
 
-    def remove_text(self, number: int) -> None:
-        """The text of a document is not at hand any more."""
-        self._part(number).remove(number)
+    def remove_texts(self, numbers: Iterable[int]) -> None:
+        """The texts of these documents are not at hand any more."""
+        numbers = tuple(numbers)
+        for at, part in enumerate(self._parts):
+            own = [number for number in numbers if number % PARTS == at]
+            if own:
+                part.remove(own)
 
     def _part(self, number: int) -> Bodies:
         return self._parts[number % PARTS]

@@ -12,11 +12,12 @@ from netlab.rfc.results import Fragment
 WIDTH = 240
 """About how many characters a snippet has."""
 
+SHORT = 3
+"""Letters of a word of which only the plural is another form; a stem has more."""
 _SQUEEZED = 4  # times as many characters of a text become a snippet, less its blanks
 _SLICE = 16000  # characters of a text that are looked at in one go
 _LONGEST = 100  # characters of a word
 _MOST = 200  # places of one word in them that are looked at
-_SHORT = 3  # letters of a word of which only the plural is another form; a stem has more
 _SUFFIXES = (
     *("izations", "ization", "ations", "ation", "ities", "ators", "ator", "ances", "ance"),
     *("ings", "ing", "ions", "ion", "ies", "ied", "ers", "ity", "ed", "er", "es", "ly", "y"),
@@ -60,7 +61,7 @@ def snippet(text: str, words: Sequence[str], width: int = WIDTH) -> tuple[Fragme
 def stem(word: str) -> str:
     """What the forms of a word have in common, more or less."""
     for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) > _SHORT:
+        if word.endswith(suffix) and len(word) - len(suffix) > SHORT:
             return word[: -len(suffix)]
     return word
 
@@ -68,7 +69,7 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=1000)
 def _pattern(word: str) -> re.Pattern[str]:
     """What finds a word in small letters, in any of its forms."""
-    is_short = len(word) <= _SHORT
+    is_short = len(word) <= SHORT
     begin = re.escape(word if is_short else stem(word))
     # That it begins here is looked at last: a search for plain letters is quick.
     return re.compile(rf"{begin}(?<![^\W_]{begin})" + (r"s?(?![^\W_])" if is_short else ""))
@@ -132,7 +133,7 @@ def _marked(shown: str, words: tuple[str, ...]) -> Iterator[Fragment]:
 def _forms(words: tuple[str, ...]) -> re.Pattern[str]:
     """What finds whole words that are forms of some, in letters of any size."""
     forms = [
-        f"{re.escape(word)}s?" if len(word) <= _SHORT else f"{re.escape(stem(word))}{_LETTER}*"
+        f"{re.escape(word)}s?" if len(word) <= SHORT else f"{re.escape(stem(word))}{_LETTER}*"
         for word in words
     ]
     return re.compile(f"(?<!{_LETTER})(?:{'|'.join(forms)})(?!{_LETTER})", re.IGNORECASE)

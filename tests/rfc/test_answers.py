@@ -117,6 +117,7 @@ class Answers(SynchronousTestCase):
             OK + b"X y: z\r\n\r\n",
             OK + b"X: \x1b[2J\r\n\r\n",
             OK + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+            b"HTTP/1.1 000 x\r\n\r\n",
             b"HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\n",
         ):
             self.refused(data, "is not HTTP")
@@ -126,8 +127,13 @@ class Answers(SynchronousTestCase):
         self.refused(OK + many, "is not HTTP")
         self.refused(OK + b"X: " + b"y" * 70_000, "is not HTTP")
         self.refused(b"HTTP/1.1 100 Continue\r\n\r\n" * 3000, "is not HTTP")
-        trailers = OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + many
-        self.refused(trailers, "is not HTTP")
+        chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+        self.refused(chunked + b"0\r\n" + many, "is not HTTP")
+        self.refused(chunked + b"0\r\nX: " + b"y" * 70_000, "is not HTTP")
+        self.refused(chunked + b"1;x=" + b"y" * 70_000, "is not HTTP")
+        self.refused(OK + b"X: " + b"y" * 70_000 + b"\r\nContent-Length: 0\r\n\r\n", "is not HTTP")
+        small = chunked + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"
+        self.assertEqual(answered(small).content, b"x" * 100_000)
 
     def test_more_than_was_announced(self) -> None:
         for data in (
@@ -147,5 +153,10 @@ class Answers(SynchronousTestCase):
         self.refused(OK + b"Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "nobody asked")
         bad = OK + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\ntea"
         self.refused(bad, "cannot be uncompressed")
+        for coding in (b"gzip, chunked", b"deflate, chunked"):
+            coded = OK + b"Transfer-Encoding: %b\r\n\r\n0\r\n\r\n" % coding
+            self.refused(coded, "transfer coding that nobody asked for")
+        empty = OK + b"Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n"
+        self.refused(empty, "ends in the middle")
         cut = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
         self.refused(cut % (len(PACKED) - 3, PACKED[:-3]), "ends in the middle")

@@ -47,7 +47,7 @@ class BodiesTests(SynchronousTestCase):
 
     def test_gone_and_back(self) -> None:
         self.add(n1="coffee")
-        self.bodies.remove(1)
+        self.bodies.remove([1])
         self.assertEqual((self.bodies.at_hand(), self.bodies.has(1)), ([], False))
         self.assertEqual(self.found("coffee"), [1])  # it was read once
         self.assertEqual(self.add(n1="coffee"), 1)

@@ -11,13 +11,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import netlab.rfc.mirroring as module
 from netlab.errors import ConfigurationError
-from netlab.rfc import copying
+from netlab.rfc import copying, indexing
 from netlab.rfc.asking import Asker, NotThere, OutOfReach
 from netlab.rfc.entries import Index
 from netlab.rfc.freshness import DOCUMENT_LIFETIME
 from netlab.rfc.index import IndexReader
+from netlab.rfc.indexing import Indexing
 from netlab.rfc.mirroring import Mirroring, Report
 from netlab.rfc.names import Form
+from netlab.rfc.records import Records, search_of
+from netlab.rfc.search import Search
 from tests.rfc.support import index_data
 from tests.rfc.upstream import Answer, Asked, Upstream, editor
 
@@ -185,6 +188,20 @@ class Listings(MirroringCase):
         self.assertEqual((self.folder / "rfc-index.xml").read_bytes(), index_data())
         self.assertTrue((self.folder / "errata.json").read_bytes().startswith(b"["))
 
+    def test_errata_that_fail(self) -> None:
+        self.upstream.pages["/errata.json"] = Answer(status=500)
+        self.upstream.pages["/rfc/errata.json"] = Answer(status=500)
+        report = self.mirror()
+        self.assertEqual((report.fetched, report.done, report.total), (FILES - 1, FILES, FILES))
+        self.assertEqual([name for name, _ in report.failed], ["errata.json"])
+
+    def test_a_document_twice(self) -> None:
+        data = index_data()
+        begin, end = data.index(b"<rfc-entry>"), data.rindex(b"</rfc-entry>") + len("</rfc-entry>")
+        twice = data[:end] + data[begin:end] + data[end:]
+        self.upstream.pages["/rfc-index.xml"] = twice
+        self.assertEqual(self.mirror(), report_of(fetched=FILES))
+
     def test_no_errata(self) -> None:
         del self.upstream.pages["/errata.json"]
         report = self.mirror()
@@ -266,6 +283,43 @@ class Failures(MirroringCase):
         self.assertEqual(report.why, "it cannot be written: No space left on device")
         self.assertTrue(self.is_whole())
 
+    def test_the_disk_is_full_for_the_records(self) -> None:
+        """What came is there, and told; the next time it is found to be the same."""
+        records = self.mirroring()._records
+
+        def full(_records: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        records.close()
+        with mock.patch.object(Records, "add", lambda _self, records: full(list(records))):
+            report = self.mirror()
+        self.assertEqual(report.why, "it cannot be written down what came: No space left on device")
+        self.assertGreater(report.fetched, 2)
+        self.assertTrue(self.is_whole())
+        self.assertEqual(self.mirror().same, report.fetched)
+
+    def test_something_is_in_the_way(self) -> None:
+        (self.folder / "rfc768.txt").mkdir(parents=True)
+        report = self.mirror()
+        self.assertEqual(report.failed, [("rfc768.txt", "it cannot be written: Is a directory")])
+        self.assertEqual((report.fetched, report.done, report.why), (FILES - 1, FILES, ""))
+
+    def test_several_are_told_to_wait(self) -> None:
+        """One trouble is one failure, on however many connections."""
+        left = 16
+
+        def busy(asked: Asked) -> Answer:
+            nonlocal left
+            left -= 1
+            rest = (("Retry-After", "0"),)
+            return Answer(b"", 429, rest) if left >= 0 else Answer(asked.path.encode())
+
+        for path in self.upstream.pages:
+            if path.endswith(".txt"):
+                self.upstream.pages[path] = busy
+        report = self.mirror(jobs=8)
+        self.assertEqual((report.failed, report.why, report.fetched), ([], "", FILES))
+
     def test_the_folder(self) -> None:
         self.mirroring()
         self.assertRaises(ConfigurationError, self.mirroring)
@@ -303,3 +357,50 @@ class Interrupted(MirroringCase):
             self.mirror(),
             report_of(kept=3, same=2, fetched=DOCUMENTS - 3),
         )
+
+    def test_new_editions(self) -> None:
+        """What was interrupted before it was taken into the search is taken in the next time."""
+        self.mirror()
+        self.now += DOCUMENT_LIFETIME + 1
+        self.upstream.pages["/rfc/rfc768.txt"] = b"another edition, of zebras"
+
+        def interrupted(_indexing: object, _waiting: object) -> None:
+            raise KeyboardInterrupt
+
+        with (
+            mock.patch.object(Indexing, "finish", interrupted),
+            mock.patch.object(Indexing, "put"),  # it does not come to that
+        ):
+            mirroring = self.mirroring()
+            processes = mirroring._indexing._processes
+            self.assertRaises(KeyboardInterrupt, mirroring.run)
+            mirroring.close()
+        self.assertEqual(len(processes), 2)
+        for process in processes:
+            with process:  # its pipes are closed
+                process.kill()
+        self.assertEqual(self.found("zebras"), [])
+        self.assertEqual(self.mirror(), report_of(kept=DOCUMENTS, same=2))
+        self.assertEqual(self.found("zebras"), [768])
+
+    def test_while_it_ends(self) -> None:
+        """No process that takes texts in goes on alone."""
+        self.patch(indexing, "_OFTEN", 0.0)
+        mirroring = self.mirroring()
+        processes: list[Any] = []
+
+        def progress(_report: Report) -> None:
+            processes[:] = mirroring._indexing._processes
+            if processes and processes[0].stdin.closed:
+                raise KeyboardInterrupt
+
+        self.assertRaises(KeyboardInterrupt, mirroring.run, progress)
+        self.assertEqual(len(processes), 2)
+        for process in processes:
+            self.assertIsNotNone(process.returncode)
+        mirroring.close()
+        self.assertEqual(self.mirror(), report_of(kept=DOCUMENTS, same=2))
+
+    def found(self, words: str) -> list[int]:
+        with Search(search_of(self.folder)) as search:
+            return [hit.entry.number for hit in search.search(words).hits]

@@ -43,6 +43,15 @@ class PaceCase(SynchronousTestCase):
             self.pace.failed("oh")
         self.assertEqual(self.rest(), 1)
 
+    def test_together_with_a_rest(self) -> None:
+        """Several connections are told the same at once."""
+        for _ in range(20):
+            for _ in range(16):
+                self.pace.failed("oh", 1.5)
+            self.assertEqual(self.rest(), 1.5)
+            self.pace.succeeded()
+        self.assertFalse(self.pace.is_over)
+
     def test_asked_to_wait(self) -> None:
         self.pace.failed("oh", 30.0)
         self.assertEqual(self.rest(), 30)

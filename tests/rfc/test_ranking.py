@@ -17,6 +17,12 @@ class Worth(SynchronousTestCase):
         """The more of its title was asked for, the more a document is what is looked for."""
         self.assert_before(Entry(1, "HTTP Caching"), Entry(2, "Problems of HTTP Caching"), "http")
 
+    def test_short_words(self) -> None:
+        """Other words do not begin with them: NFS is not NFSv4, "for" not in "forwarding"."""
+        for title, word in (("NFS", "nfsv4"), ("The UDP", "theory"), ("For Mail", "forwarding")):
+            self.assertEqual(worth(Entry(1, title), (word,)), 1.0)
+        self.assertEqual(worth(Entry(1, "URN and URI"), ("urns",)), 1.0 + 1 / 3)
+
     def test_name(self) -> None:
         """What a title says before a colon is what the document is of."""
         self.assert_before(

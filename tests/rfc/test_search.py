@@ -253,8 +253,8 @@ class Filling(Case):
     def test_removed(self) -> None:
         """What was at hand once is found still, but marked as not at hand."""
         self.fill()
-        self.search.remove_text(2324)
-        self.search.remove_text(1)
+        self.search.remove_texts([2324])
+        self.search.remove_texts([1])
         self.assertEqual(self.search.at_hand(), (237, 768, 9515))
         (hit,) = self.search.search("espressoly").hits
         self.assertFalse(hit.at_hand)
@@ -323,7 +323,7 @@ class Files(Case):
             lambda: self.search.search("coffee"),
             lambda: self.search.add_text(1, b""),
             lambda: self.search.update_entries([]),
-            lambda: self.search.remove_text(1),
+            lambda: self.search.remove_texts([1]),
             lambda: self.search.entry(1),
             lambda: self.search.at_hand(),
         ):

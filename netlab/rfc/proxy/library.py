@@ -187,7 +187,7 @@ class Library:
         """The text is not at hand, although it may have been once."""
         if number in self._noticed and not self._stopped:
             self._noticed.discard(number)
-            removing = self.threads.run(self._search.remove_text, number)
+            removing = self.threads.run(self._search.remove_texts, (number,))
             self._in_background(removing, "taking a text out of the search")
 
     async def _learn(self) -> None:
