@@ -26,6 +26,7 @@ from netlab.rfc.records import Records, search_of
 _PIECE = 64 << 10  # bytes of the index that are read at once: 5 ms
 _SOON = 0.002  # seconds: if nothing comes by then, more of the index is read
 _BATCH = 256  # files that get their names at once, or
+_FIRST = 32  # files, at the beginning: who takes texts in waits for them
 _OFTEN = 1.0  # as many as come in this many seconds
 
 
@@ -131,6 +132,7 @@ class Mirroring:
         more = next(planning, False)  # if it is no index, nothing is asked for
         tell()
         told = time.monotonic()
+        batch = min(_FIRST, _BATCH)
         try:
             while not self._copier.is_done or more:
                 came = self._copier.work(_SOON if more else _OFTEN)
@@ -138,8 +140,9 @@ class Mirroring:
                 if more and not (came and self._copier.ahead):
                     more = next(planning, False)
                 now = time.monotonic()
-                if len(self._came) >= _BATCH or now - told >= _OFTEN:
+                if len(self._came) >= batch or now - told >= _OFTEN:
                     told = now
+                    batch = min(2 * batch, _BATCH)
                     self._publish()
                     tell()
         except BaseException:
