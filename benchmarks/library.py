@@ -142,6 +142,7 @@ def mirrored(bench: Bench, name: str) -> tuple[Path, int, float]:
     mirror = Path(tempfile.mkdtemp(dir=bench.directory), "mirror")
     with serving(origin, bench.cores.load) as server:
         command = COMMANDS[name](f"http://127.0.0.1:{server.port}/rfc/", str(mirror))
+        os.sync()  # what the one before left to be written is not paid for here
         begin = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", *command],
