@@ -114,6 +114,9 @@ class Answer:
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
+            within = error.__context__  # what was raised while llhttp called
+            if within is not None and not isinstance(within, Exception):
+                raise within from None  # Ctrl-C is no error of the upstream
             raise (_beyond() if self.complete else _no_http()) from error
         if self._fed - self._size - _PER_CHUNK * self._chunks > _MOST_HEAD:
             raise _no_http()

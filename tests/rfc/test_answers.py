@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,6 +149,12 @@ class Answers(SynchronousTestCase):
     def test_too_long(self) -> None:
         self.patch(module, "LONGEST", 1000)
         self.refused(OK + b"\r\n" + bytes(1001), "more than 1000 bytes")
+
+    def test_ctrl_c(self) -> None:
+        """It may come while the parser calls, and is no fault of the answer."""
+        for name in ("on_message_begin", "on_header", "on_headers_complete", "on_body"):
+            with mock.patch.object(Answer, name, side_effect=KeyboardInterrupt):
+                self.assertRaises(KeyboardInterrupt, answered, COUNTED)
 
     def test_codings(self) -> None:
         self.refused(OK + b"Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "nobody asked")
