@@ -81,7 +81,6 @@ class Asker:
         self._silence = silence
         self._sock: socket.socket | None = None
         self._whom: tuple[str, str] = ("", "")
-        self._tls: ssl.SSLContext | None = None
         # Of what is asked:
         self._uri = ""
         self._lines = b""
@@ -180,12 +179,15 @@ class Asker:
 
     def _is_quiet(self) -> bool:
         """Whether nothing came that nobody asked for; the connection's end is that, too."""
+        if self._sock is None:
+            return True
         try:
-            return self._sock is None or self._sock.recv(1) is None
+            self._sock.recv(1)
         except _NOTHING_YET:
             return True
         except OSError:
-            return False
+            pass  # it is broken: that is the end, too
+        return False
 
     def _send(self) -> None:
         try:
@@ -213,8 +215,7 @@ class Asker:
         sock = socket.create_connection(where, self._connect_timeout)
         try:
             if is_secure:
-                self._tls = self._tls or _tls()
-                sock = self._tls.wrap_socket(
+                sock = _tls().wrap_socket(
                     sock, server_hostname=where[0], suppress_ragged_eofs=False
                 )
             sock.setblocking(False)
@@ -274,6 +275,7 @@ def wait(askers: Collection[Asker], seconds: float) -> list[Asker]:
 
 @cache
 def _tls() -> ssl.SSLContext:
+    """For all connections: to read whom the system trusts takes a while."""
     return ssl.create_default_context()
 
 

@@ -45,7 +45,7 @@ def snippet(text: str, words: Sequence[str], width: int = WIDTH) -> tuple[Fragme
     the words it is the beginning of the text.
     """
     words = tuple(dict.fromkeys(words))
-    start = _best(text, words, width) if len(text) > width else 0
+    start = _best(text, words, width) if words and len(text) > width else 0
     start = max(start - width // 4, 0) and _boundary(text, start - width // 4)
     end = start + _SQUEEZED * width
     shown = " ".join(_PAGES.sub(" ", text[start:end]).split()).translate(_CONTROLS)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
-import threading
 from collections.abc import Sequence
 from unittest import mock
 
@@ -15,7 +14,7 @@ from netlab.fields import Fields
 from netlab.rfc import answers
 from netlab.rfc.answers import Reply
 from netlab.rfc.asking import Asker, OutOfReach, user_agent, wait
-from tests.rfc.upstream import Answer, Asked, Upstream
+from tests.rfc.upstream import Answer, Upstream
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -171,15 +170,8 @@ class SeveralAtATime(AskingCase):
 
     def test_each_has_its_answer(self) -> None:
         """In the order in which they come; one that is redirected goes on meanwhile."""
-        first = threading.Event()
-        self.addCleanup(first.set)
-
-        def last(_asked: Asked) -> Answer:
-            first.wait(5)
-            return Answer(b"last")
-
+        first = self.upstream.hold("/rfc/a", b"last")
         self.upstream.pages |= {
-            "/rfc/a": last,
             "/rfc/b": b"tea" * 100_000,
             "/rfc/c": Answer(status=302, fields=(("Location", "/rfc/d"),)),
             "/rfc/d": b"elsewhere",
@@ -199,14 +191,7 @@ class SeveralAtATime(AskingCase):
         self.assertEqual(found[2], b"last")
 
     def test_one_is_late(self) -> None:
-        go = threading.Event()
-        self.addCleanup(go.set)
-
-        def never(_asked: Asked) -> Answer:
-            go.wait(5)
-            return Answer(b"")
-
-        self.upstream.pages["/rfc/a"] = never
+        self.upstream.hold("/rfc/a")
         [asker] = self.asking(["/rfc/a"], silence=0.05)
         self.assertEqual(wait([asker], 5.0), [asker])
         self.assertIn("in time", str(self.assertRaises(OutOfReach, asker.proceed)))

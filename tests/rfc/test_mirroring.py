@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from pathlib import Path
 from typing import IO, Any
 from unittest import mock
@@ -328,15 +327,8 @@ class Failures(MirroringCase):
 class Interrupted(MirroringCase):
     def test_what_came_is_kept(self) -> None:
         """Ctrl-C while one answer is waited for, and others have come."""
-        go = threading.Event()
-        self.addCleanup(go.set)
-
-        def wait(_asked: Asked) -> Answer:
-            go.wait(10)
-            return Answer(b"tea")
-
         whole = self.upstream.pages["/rfc/rfc793.txt"]
-        self.upstream.pages["/rfc/rfc793.txt"] = wait
+        self.upstream.hold("/rfc/rfc793.txt")
         mirroring = self.mirroring(jobs=1)
         copier = mirroring._copier
         work = copier.work

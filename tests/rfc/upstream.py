@@ -80,6 +80,7 @@ class Upstream:
         self.pages = {} if pages is None else pages
         self.asked: list[Asked] = []
         self.connections = 0
+        self._held: list[threading.Event] = []
         self.server_name = server
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self.port = self._server.server_port
@@ -92,8 +93,22 @@ class Upstream:
         )
         self._thread.start()
 
+    def hold(self, path: str, content: bytes = b"tea") -> threading.Event:
+        """The answer to ``path``, ``content``, waits until the event is set, or all stops."""
+        go = threading.Event()
+        self._held.append(go)
+
+        def wait(_asked: Asked) -> Answer:
+            go.wait(10)
+            return Answer(content)
+
+        self.pages[path] = wait
+        return go
+
     def stop(self) -> None:
         """Nobody listens there any more."""
+        for go in self._held:
+            go.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
